@@ -1,0 +1,5 @@
+# finish: hand over the last message of a coroutine and never come back. Nothing is saved.
+#
+#   in   rdi kind   rsi word   rdx link (handed on to a delegator)   rcx target
+
+    jmp [rcx + 8]

@@ -1,0 +1,115 @@
+//! aarch64, AAPCS64: binds Rust values to the registers of `arch/aarch64/*.s`. Its twin is `x86_64.rs`.
+
+use super::{Arrival, StackPointer, Word, dwarf};
+use core::arch::{asm, naked_asm};
+
+/// Parks the caller, wakes `target` with a message, and returns the next message that wakes the caller.
+///
+/// # Safety
+///
+/// `target` is the stack pointer of a parked side of this thread that nobody else will wake. What it expects of the
+/// message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and untouched while
+/// they are parked.
+#[inline(always)]
+pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Word) -> Arrival {
+    let from;
+    // SAFETY: the text saves x19, x29 and the stack pointer and declares every other register as clobbered (all of
+    // v0 to v31: `clobber_abi` counts the low halves of v8 to v15 too), so the block may be left by a jump and entered
+    // again at its label, as the Reference asks of a block that switches contexts: it goes on as if it had never been
+    // left, with the same stack pointer. `target` is a live frame record by this function's contract.
+    unsafe {
+        asm!(
+            include_str!("../../arch/aarch64/switch.s"),
+            inlateout("x0") kind,
+            inlateout("x1") word,
+            lateout("x2") from,
+            in("x3") target.0,
+            lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _,
+            lateout("x24") _, lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
+            clobber_abi("C"),
+        );
+    }
+    Arrival { kind, word, from: StackPointer(from) }
+}
+
+/// Parks the caller in `*slot`, wakes `target` with a message and the caller's `link`, and returns the message that
+/// wakes the caller.
+///
+/// # Safety
+///
+/// As for [`resume`]; besides, `link` is a parked side that the target may answer instead of the caller, and `slot` is
+/// where the target's end looks for the caller.
+#[inline(always)]
+pub(crate) unsafe fn delegate(
+    target: StackPointer,
+    mut kind: usize,
+    mut word: Word,
+    link: StackPointer,
+    slot: *mut StackPointer,
+) -> Arrival {
+    let from;
+    // SAFETY: as in `resume`; `slot` is writable by this function's contract.
+    unsafe {
+        asm!(
+            include_str!("../../arch/aarch64/delegate.s"),
+            inlateout("x0") kind,
+            inlateout("x1") word,
+            inlateout("x2") link.0 => from,
+            in("x3") target.0,
+            in("x4") slot,
+            lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _,
+            lateout("x24") _, lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
+            clobber_abi("C"),
+        );
+    }
+    Arrival { kind, word, from: StackPointer(from) }
+}
+
+/// Wakes `target` with a last message, handing `link` on, and abandons the caller's stack.
+///
+/// # Safety
+///
+/// As for [`resume`]; besides, nothing on the caller's stack needs to be dropped.
+#[inline(always)]
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
+    // SAFETY: `target` is a live frame record by this function's contract, and we do not come back.
+    unsafe {
+        asm!(
+            include_str!("../../arch/aarch64/finish.s"),
+            in("x0") kind,
+            in("x1") word,
+            in("x2") link.0,
+            in("x3") target.0,
+            options(noreturn),
+        );
+    }
+}
+
+/// Where a fresh stack begins: see `arch/aarch64/start.s`. Reached by a jump only.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn start() {
+    naked_asm!(
+        include_str!("../../arch/aarch64/start.s"),
+        DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
+        DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
+        DW_OP_deref = const dwarf::DW_OP_DEREF,
+        DW_OP_dup = const dwarf::DW_OP_DUP,
+        DW_OP_drop = const dwarf::DW_OP_DROP,
+        DW_OP_swap = const dwarf::DW_OP_SWAP,
+        DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
+        DW_OP_bra = const dwarf::DW_OP_BRA,
+        DW_OP_skip = const dwarf::DW_OP_SKIP,
+    )
+}
+
+/// Whether the CPU checks returns of this thread against a guarded control stack (Arm ARM, FEAT_GCS).
+///
+/// A switch leaves such a stack where it was, so that the first return on the other side would be a fault.
+pub(crate) fn shadow_stack_is_active() -> bool {
+    let cleared: usize;
+    // SAFETY: CHKFEAT (hint 40) clears bit 0 of x16 if GCS is active, and is a no-op on CPUs without it.
+    unsafe {
+        asm!("mov x16, #1", "hint #40", out("x16") cleared, options(nomem, nostack));
+    }
+    cleared == 0
+}

@@ -1,0 +1,181 @@
+//! The switch: how one stack stops and another goes on.
+//!
+//! This module knows stack pointers, frame records and messages. It does not know what a coroutine is.
+//!
+//! # The contract
+//!
+//! A *side* is a stretch of execution on one stack: a coroutine's body, or the code that resumes it. A side that waits
+//! is *parked*: it has written a frame record on its stack and its [`StackPointer`] is the record's address.
+//!
+//! | operation | who calls it | what happens |
+//! |---|---|---|
+//! | [`prepare`] | the creator of a coroutine | a fresh stack gets a frame that looks parked: jumping to it starts the entry function |
+//! | [`resume`] | a consumer | parks the caller and wakes the target, which learns the caller's stack pointer |
+//! | [`suspend`] | a body | the same act in the other direction |
+//! | [`delegate`] | a body that delegates | parks the caller, wakes the target, and hands it the caller's own consumer |
+//! | [`finish`] | a body that has ended | wakes the target for good; nothing of the caller is kept |
+//!
+//! A message is a kind, which this module does not interpret, and one [`Word`]. `resume`, `suspend` and `delegate` are
+//! inlined where they are used, assembly included: `arch/README.md` says why and accounts for every register.
+
+use core::cell::Cell;
+use core::mem::MaybeUninit;
+use core::ptr;
+
+mod dwarf;
+
+#[cfg(all(unix, target_arch = "x86_64", target_pointer_width = "64"))]
+#[path = "x86_64.rs"]
+mod cpu;
+#[cfg(all(unix, target_arch = "aarch64", target_pointer_width = "64", target_endian = "little"))]
+#[path = "aarch64.rs"]
+mod cpu;
+#[cfg(not(any(
+    all(unix, target_arch = "x86_64", target_pointer_width = "64"),
+    all(unix, target_arch = "aarch64", target_pointer_width = "64", target_endian = "little")
+)))]
+compile_error!("switchback has its own switch for x86_64 and aarch64 on Unix; other targets are not supported yet");
+
+pub(crate) use cpu::{delegate, finish, resume, shadow_stack_is_active};
+#[cfg(test)]
+mod tests;
+
+/// What travels in a register beside the kind: a small value itself, or the address of a larger one.
+///
+/// It is a pointer, not an integer, so that a pointer inside a small value keeps its provenance, and `MaybeUninit`
+/// because a small value may have padding.
+pub(crate) type Word = MaybeUninit<*mut ()>;
+
+/// The parked frame of one side, at the top of what that side has used of its stack.
+///
+/// The first two words have the shape of an ABI frame record, so that profilers can follow the chain through it.
+#[repr(C)]
+pub(crate) struct Frame {
+    frame_pointer: *const (),
+    wake_up: *const (),
+    /// The other register that compilers keep to themselves: rbx, or x19.
+    reserved: *const (),
+}
+
+/// A fresh stack's first frame: parked as if it had been switched away from just before [`start`](cpu::start).
+#[repr(C, align(16))]
+struct FreshFrame {
+    parked: Frame,
+    entry: Entry,
+    root: *const Root,
+    _unused: usize,
+}
+
+const _: () = {
+    assert!(size_of::<Frame>() == 24);
+    assert!(core::mem::offset_of!(Frame, frame_pointer) == 0);
+    assert!(core::mem::offset_of!(Frame, wake_up) == 8);
+    assert!(core::mem::offset_of!(Frame, reserved) == 16);
+    assert!(core::mem::offset_of!(FreshFrame, entry) == 24);
+    assert!(core::mem::offset_of!(FreshFrame, root) == 32);
+    assert!(size_of::<FreshFrame>() == 48);
+    assert!(core::mem::offset_of!(Root, link) == 0);
+    assert!(core::mem::offset_of!(Root, return_address) == 8);
+    assert!(core::mem::offset_of!(Root, delegator) == 16);
+    assert!(core::mem::offset_of!(Root, delegate) == 24);
+};
+
+/// The address of a parked side's frame record, or null.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub(crate) struct StackPointer(*mut Frame);
+
+impl StackPointer {
+    pub(crate) const NULL: Self = Self(ptr::null_mut());
+
+    /// A value that is no stack pointer: odd, so that it differs from all of them, which are multiples of eight.
+    pub(crate) const fn mark(odd: usize) -> Self {
+        assert!(odd % 2 == 1);
+        Self(ptr::without_provenance_mut(odd))
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    /// Whether this is a mark, or a stack pointer that carries one.
+    #[inline(always)]
+    pub(crate) fn is_marked(self) -> bool {
+        self.0.addr() & 1 != 0
+    }
+
+    /// The same stack pointer with its lowest bit set.
+    pub(crate) fn marked(self) -> Self {
+        Self(self.0.map_addr(|address| address | 1))
+    }
+
+    /// The stack pointer that [`marked`](Self::marked) was called on.
+    pub(crate) fn unmarked(self) -> Self {
+        Self(self.0.map_addr(|address| address & !1))
+    }
+}
+
+/// Where the stack of a coroutine ends, as the assembly and unwinders see it. Lives above the stack's first frame.
+#[repr(C)]
+pub(crate) struct Root {
+    /// The consumer: who gets the next message. Null before the start and while the coroutine delegates.
+    pub(crate) link: Cell<StackPointer>,
+    /// Written by `start`. With `link` it has the shape of a frame record: the chain of frame pointers ends here.
+    return_address: Cell<*const ()>,
+    /// The coroutine parked in [`delegate`] on this one, or null.
+    pub(crate) delegator: Cell<StackPointer>,
+    /// The coroutine that this one delegates to, or null. Unwinders follow it to the link that is valid.
+    pub(crate) delegate: Cell<*const Root>,
+}
+
+impl Root {
+    pub(crate) const fn new() -> Self {
+        Self {
+            link: Cell::new(StackPointer::NULL),
+            return_address: Cell::new(ptr::null()),
+            delegator: Cell::new(StackPointer::NULL),
+            delegate: Cell::new(ptr::null()),
+        }
+    }
+}
+
+/// What a fresh stack runs, with the kind of the message that started it. It never returns and never unwinds.
+pub(crate) type Entry = unsafe extern "C" fn(root: *const Root, kind: usize) -> !;
+
+/// A message, and the stack pointer of the side that it came from.
+///
+/// After a [`delegate`] or a [`finish`], `from` is the link that was handed on, not the sender.
+pub(crate) struct Arrival {
+    pub(crate) kind: usize,
+    pub(crate) word: Word,
+    pub(crate) from: StackPointer,
+}
+
+/// Writes the first frame of a fresh stack below `top` and returns its stack pointer.
+///
+/// # Safety
+///
+/// `top` is a multiple of 16, and the 48 bytes below it are writable and belong to nobody else. `root` is what `entry`
+/// expects, and stays where it is until the coroutine has ended.
+#[inline(always)]
+pub(crate) unsafe fn prepare(top: *mut u8, entry: Entry, root: *const Root) -> StackPointer {
+    // SAFETY: by this function's contract the memory is there, aligned, and ours.
+    unsafe {
+        let frame = top.cast::<FreshFrame>().sub(1);
+        (&raw mut (*frame).parked.wake_up).write(cpu::start as *const ());
+        (&raw mut (*frame).entry).write(entry);
+        (&raw mut (*frame).root).write(root);
+        StackPointer(frame.cast())
+    }
+}
+
+/// [`resume`] as a body calls it: parks the body and wakes its consumer. One act, two names.
+///
+/// # Safety
+///
+/// As for [`resume`].
+#[inline(always)]
+pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, word: Word) -> Arrival {
+    // SAFETY: the caller answers for it.
+    unsafe { resume(link, kind, word) }
+}

@@ -1,0 +1,113 @@
+//! x86_64, System V: binds Rust values to the registers of `arch/x86_64/*.s`. Its twin is `aarch64.rs`.
+
+use super::{Arrival, StackPointer, Word, dwarf};
+use core::arch::{asm, naked_asm};
+
+/// Parks the caller, wakes `target` with a message, and returns the next message that wakes the caller.
+///
+/// # Safety
+///
+/// `target` is the stack pointer of a parked side of this thread that nobody else will wake. What it expects of the
+/// message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and untouched while
+/// they are parked.
+#[inline(always)]
+pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Word) -> Arrival {
+    let from;
+    // SAFETY: the text saves rbx, rbp and the stack pointer and declares every other register as clobbered, so the
+    // block may be left by a jump and entered again at its label, as the Reference asks of a block that switches
+    // contexts: it goes on as if it had never been left, with the same stack pointer. `target` is a live frame record
+    // by this function's contract.
+    unsafe {
+        asm!(
+            include_str!("../../arch/x86_64/switch.s"),
+            inlateout("rdi") kind,
+            inlateout("rsi") word,
+            lateout("rdx") from,
+            in("rcx") target.0,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    Arrival { kind, word, from: StackPointer(from) }
+}
+
+/// Parks the caller in `*slot`, wakes `target` with a message and the caller's `link`, and returns the message that
+/// wakes the caller.
+///
+/// # Safety
+///
+/// As for [`resume`]; besides, `link` is a parked side that the target may answer instead of the caller, and `slot` is
+/// where the target's end looks for the caller.
+#[inline(always)]
+pub(crate) unsafe fn delegate(
+    target: StackPointer,
+    mut kind: usize,
+    mut word: Word,
+    link: StackPointer,
+    slot: *mut StackPointer,
+) -> Arrival {
+    let from;
+    // SAFETY: as in `resume`; `slot` is writable by this function's contract.
+    unsafe {
+        asm!(
+            include_str!("../../arch/x86_64/delegate.s"),
+            inlateout("rdi") kind,
+            inlateout("rsi") word,
+            inlateout("rdx") link.0 => from,
+            in("rcx") target.0,
+            in("r8") slot,
+            lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
+    }
+    Arrival { kind, word, from: StackPointer(from) }
+}
+
+/// Wakes `target` with a last message, handing `link` on, and abandons the caller's stack.
+///
+/// # Safety
+///
+/// As for [`resume`]; besides, nothing on the caller's stack needs to be dropped.
+#[inline(always)]
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
+    // SAFETY: `target` is a live frame record by this function's contract, and we do not come back.
+    unsafe {
+        asm!(
+            include_str!("../../arch/x86_64/finish.s"),
+            in("rdi") kind,
+            in("rsi") word,
+            in("rdx") link.0,
+            in("rcx") target.0,
+            options(noreturn),
+        );
+    }
+}
+
+/// Where a fresh stack begins: see `arch/x86_64/start.s`. Reached by a jump only.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn start() {
+    naked_asm!(
+        include_str!("../../arch/x86_64/start.s"),
+        DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
+        DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
+        DW_OP_deref = const dwarf::DW_OP_DEREF,
+        DW_OP_dup = const dwarf::DW_OP_DUP,
+        DW_OP_drop = const dwarf::DW_OP_DROP,
+        DW_OP_swap = const dwarf::DW_OP_SWAP,
+        DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
+        DW_OP_bra = const dwarf::DW_OP_BRA,
+        DW_OP_skip = const dwarf::DW_OP_SKIP,
+    )
+}
+
+/// Whether the CPU checks returns of this thread against a shadow stack (Intel SDM volume 1, chapter 17, CET).
+///
+/// A switch leaves such a shadow stack where it was, so that the first return on the other side would be a fault.
+pub(crate) fn shadow_stack_is_active() -> bool {
+    let pointer: usize;
+    // SAFETY: RDSSPQ reads the shadow stack pointer, and is a no-op that leaves its operand where there is none.
+    unsafe {
+        asm!("xor {0:e}, {0:e}", "rdsspq {0}", out(reg) pointer, options(nomem, nostack));
+    }
+    pointer != 0
+}

@@ -1,0 +1,118 @@
+//! Coroutines with a name, a size or a stack of one's own.
+
+use super::Coroutine;
+use super::control;
+use super::entry;
+use super::error::{CreateError, Thrown};
+use super::raw::Raw;
+use super::yielder::Yielder;
+use crate::stack::pool::{self, Class, Header};
+use crate::stack::{Stack, StackError};
+use core::fmt;
+use core::panic::Location;
+use core::ptr::NonNull;
+
+/// Makes coroutines that differ from what [`Coroutine::new`] makes, as [`std::thread::Builder`] does for threads.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::Builder;
+///
+/// let deep = Builder::new().name("deep").stack_size(4 << 20).create(|y| { y.yield_(1)?; Ok(()) })?;
+/// assert_eq!(deep.name(), Some("deep"));
+/// assert_eq!(deep.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a builder makes nothing until `create` is called"]
+pub struct Builder {
+    name: Option<Box<str>>,
+    size: Option<usize>,
+    stack: Option<Box<dyn Stack>>,
+}
+
+impl Builder {
+    /// A builder that makes what [`Coroutine::new`] makes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The coroutine's name, for reports and errors.
+    pub fn name(mut self, name: impl Into<Box<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The least usable size of the coroutine's stack, in bytes.
+    ///
+    /// It is rounded up to a power of two, and to [`MIN_SIZE`](crate::stack::MIN_SIZE). The default is
+    /// [`DEFAULT_SIZE`](crate::stack::DEFAULT_SIZE).
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// A stack to run on instead of one from the pool. It is dropped when the coroutine has ended.
+    pub fn stack(mut self, stack: impl Stack) -> Self {
+        self.stack = Some(Box::new(stack));
+        self
+    }
+
+    /// Makes a coroutine that nothing can be thrown at. Nothing runs yet.
+    ///
+    /// # Errors
+    ///
+    /// When there is no stack of that size to be had, or the given one is too small. The error hands back what it was
+    /// given.
+    #[track_caller]
+    pub fn create<Y, S, R, F>(self, body: F) -> Result<Coroutine<Y, S, R>, CreateError<F>>
+    where
+        Y: 'static,
+        S: 'static,
+        R: 'static,
+        F: FnOnce(&Yielder<Y, S>) -> Result<R, Thrown> + 'static,
+    {
+        self.create_throwing(body)
+    }
+
+    /// Makes a coroutine that errors of type `E` can be thrown at. Nothing runs yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    #[track_caller]
+    pub fn create_throwing<Y, S, R, E, F>(self, body: F) -> Result<Coroutine<Y, S, R, E>, CreateError<F>>
+    where
+        Y: 'static,
+        S: 'static,
+        R: 'static,
+        E: 'static,
+        F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
+    {
+        match find_stack(self.size, self.stack) {
+            Ok(header) => Ok(Coroutine { raw: Raw::new(header, body, Location::caller(), self.name) }),
+            Err((error, stack)) => Err(CreateError::new(error, body, stack)),
+        }
+    }
+}
+
+/// Why there was no stack, and the stack that was given, if one was.
+type Refused = (StackError, Option<Box<dyn Stack>>);
+
+fn find_stack(size: Option<usize>, stack: Option<Box<dyn Stack>>) -> Result<NonNull<Header>, Refused> {
+    match stack {
+        Some(stack) => pool::adopt(stack, control::abandon).map_err(|(error, stack)| (error, Some(stack))),
+        None => size.map_or(Ok(Class::DEFAULT), Class::with).and_then(entry::take).map_err(|error| (error, None)),
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("stack_size", &self.size)
+            .field("stack", &self.stack.as_ref().map(|stack| (stack.limit(), stack.top())))
+            .finish()
+    }
+}

@@ -1,0 +1,110 @@
+//! What a switch carries: the kinds of message, and how a value fits in a word.
+
+use crate::arch::Word;
+use core::mem::{self, MaybeUninit};
+
+// To a body that is parked in a yield.
+
+/// The word is the S that was sent.
+pub(super) const VALUE: usize = 0;
+/// The word is the S that stands for "go on": nobody chose it.
+pub(super) const NEXT: usize = 1;
+/// The word is the E that was thrown.
+pub(super) const THROW: usize = 2;
+/// The word is the address of a [`Closer`](super::control::Closer).
+pub(super) const EXIT: usize = 3;
+/// Likewise; the closer has the id of the unwind.
+pub(super) const UNWIND: usize = 4;
+// A fresh body is started by NEXT, or by:
+/// Drop the closure and end.
+pub(super) const DISCARD: usize = 5;
+// To a body that is parked in `on_parent_stack`:
+/// The function has been run.
+pub(super) const RAN: usize = 6;
+
+// To a consumer. A delegator gets DONE, too, or:
+
+/// The word is the Y that was yielded.
+pub(super) const YIELDED: usize = 0;
+/// The word is the address of an [`Outcome`](super::entry::Outcome), on a stack that nothing runs on any more.
+pub(super) const DONE: usize = 1;
+/// The word is the address of a [`ParentCall`](super::yielder::ParentCall), to be answered by `RAN`.
+pub(super) const CALL: usize = 2;
+/// The word is the address of a [`Notice`](super::control::Notice): the delegate ignored an exit.
+pub(super) const IGNORED: usize = 3;
+
+/// Whether a `T` travels in the word itself.
+pub(super) const fn fits_in_word<T>() -> bool {
+    size_of::<T>() <= size_of::<Word>()
+}
+
+/// The word for `value`: a copy of it, or its address.
+///
+/// The value is the receiver's once the message has been delivered: the sender forgets it, and keeps it in place until
+/// it is woken.
+#[inline(always)]
+pub(super) fn encode<T>(value: &T) -> Word {
+    if fits_in_word::<T>() {
+        let mut word = Word::uninit();
+        // SAFETY: the word is at least as large as T, and bytes that T leaves uninitialised may be so in the word.
+        unsafe { (&raw const *value).cast::<u8>().copy_to_nonoverlapping(word.as_mut_ptr().cast(), size_of::<T>()) };
+        word
+    } else {
+        address_of(value)
+    }
+}
+
+/// The word for the address of `value`.
+#[inline(always)]
+pub(super) fn address_of<T>(value: &T) -> Word {
+    MaybeUninit::new((&raw const *value).cast_mut().cast())
+}
+
+/// The value that [`encode`] made `word` of.
+///
+/// # Safety
+///
+/// It was made of a `T` that is still in place, and this is called once.
+#[inline(always)]
+pub(super) unsafe fn decode<T>(word: Word) -> T {
+    if fits_in_word::<T>() {
+        // SAFETY: the word's first bytes are those of a T.
+        unsafe { mem::transmute_copy(&word) }
+    } else {
+        // SAFETY: the word is the address of a T, which becomes ours.
+        unsafe { word.assume_init().cast::<T>().read() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there_and_back<T: Clone + PartialEq + core::fmt::Debug>(value: T) {
+        let sent = value.clone();
+        let word = encode(&sent);
+        // SAFETY: `sent` is in place and forgotten below.
+        let got: T = unsafe { decode(word) };
+        mem::forget(sent);
+        assert_eq!(got, value);
+    }
+
+    #[test]
+    fn values_of_every_shape_survive() {
+        #[derive(Clone, PartialEq, Debug)]
+        #[repr(align(64))]
+        struct Aligned;
+        #[derive(Clone, PartialEq, Debug)]
+        #[repr(align(64))]
+        struct Large([u8; 100]);
+        there_and_back(());
+        there_and_back(Aligned);
+        there_and_back(7_u8);
+        there_and_back((1_u8, 2_u32)); // padding
+        there_and_back([1_u8, 2, 3]);
+        there_and_back(Box::new(5)); // provenance
+        there_and_back(Some("a wide pointer"));
+        there_and_back(String::from("three words"));
+        there_and_back(Large([9; 100]));
+    }
+}

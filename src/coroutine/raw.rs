@@ -1,0 +1,270 @@
+//! The handle behind [`Coroutine`](super::Coroutine) and [`Scoped`](super::Scoped): resuming, sending, throwing.
+
+use super::control::{self, Control, RUNNING, Standing};
+use super::entry::{self, Outcome};
+use super::error::{SendError, Thrown};
+use super::message::{CALL, DISCARD, DONE, NEXT, RAN, THROW, VALUE, YIELDED, decode, encode};
+use super::report::Description;
+use super::yielder::{ParentCall, Yielder};
+use super::{CoroutineState, State};
+use crate::arch::{self, Arrival, StackPointer, Word};
+use crate::stack::pool::{self, Header};
+use core::marker::PhantomData;
+use core::mem;
+use core::panic::Location;
+use core::ptr::NonNull;
+use std::any::Any;
+use std::panic;
+
+/// Variance: Y and R come out; S and E go in, and may come out again in errors. The pointer keeps a handle on its thread
+/// (invariant 4).
+type Types<Y, S, R, E> = PhantomData<(fn() -> (Y, R), fn(S) -> S, fn(E) -> E, *mut ())>;
+
+/// A handle that does nothing when it is dropped.
+pub struct Raw<Y, S, R, E> {
+    control: NonNull<Control>,
+    created_at: &'static Location<'static>,
+    name: Option<Box<str>>,
+    _types: Types<Y, S, R, E>,
+}
+
+/// What came back from a coroutine.
+pub(super) enum Settled<Y, R, E> {
+    Yielded(Y),
+    Ended(Outcome<R, E>),
+}
+
+impl<Y, S, R, E> Raw<Y, S, R, E> {
+    #[inline(always)]
+    pub(super) fn new<F>(
+        header: NonNull<Header>,
+        body: F,
+        created_at: &'static Location<'static>,
+        name: Option<Box<str>>,
+    ) -> Self
+    where
+        F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
+    {
+        let control = entry::create(header, body, created_at, name.as_deref().map(NonNull::from));
+        Self { control, created_at, name, _types: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(super) fn control(&self) -> &Control {
+        // SAFETY: a handle's control block is valid until the stack is released, which changes the handle.
+        unsafe { self.control.as_ref() }
+    }
+
+    /// Gives the stack back: the coroutine has ended and its outcome has been taken (invariant 5).
+    #[inline(always)]
+    pub(super) fn release(&mut self) {
+        let ended = mem::replace(&mut self.control, control::finished());
+        // SAFETY: nothing runs on the stack any more, and the handle has just forgotten it.
+        unsafe { pool::put(Control::header(ended)) };
+    }
+
+    /// Leaves the stack as it is, for ever, and the name that its control block points to.
+    #[cold]
+    pub(super) fn leak(&mut self) {
+        self.control = control::finished();
+        mem::forget(self.name.take());
+    }
+
+    /// Wakes the parked coroutine with `value`.
+    ///
+    /// # Safety
+    ///
+    /// `parked` is what `control().parked` says, and `kind` goes with a T (invariant 3).
+    #[inline(always)]
+    unsafe fn deliver<T>(
+        &mut self,
+        parked: StackPointer,
+        kind: usize,
+        value: T,
+    ) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+        self.control().parked.set(RUNNING);
+        // SAFETY: `parked` is parked, and nobody else wakes it: the mark is gone from the control block (invariant 1).
+        let arrival = unsafe { arch::resume(parked, kind, encode(&value)) };
+        mem::forget(value);
+        // SAFETY: it answers the resume above.
+        unsafe { self.receive(arrival) }
+    }
+
+    /// # Safety
+    ///
+    /// `arrival` is what the coroutine answered.
+    #[inline(always)]
+    unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+        if arrival.kind == YIELDED {
+            self.control().parked.set(arrival.from);
+            // SAFETY: the word of YIELDED is a Y (invariant 3).
+            return Ok(CoroutineState::Yielded(unsafe { decode(arrival.word) }));
+        }
+        core::hint::cold_path();
+        let arrival = if arrival.kind == CALL {
+            // SAFETY: CALL's word is a ParentCall's address.
+            let arrival = unsafe { serve_calls(arrival) };
+            if arrival.kind == YIELDED {
+                self.control().parked.set(arrival.from);
+                // SAFETY: as above.
+                return Ok(CoroutineState::Yielded(unsafe { decode(arrival.word) }));
+            }
+            arrival
+        } else {
+            arrival
+        };
+        // SAFETY: what is neither YIELDED nor CALL is DONE.
+        match unsafe { self.collect(arrival) } {
+            Ok(Ok(value)) => Ok(CoroutineState::Complete(value)),
+            Ok(Err(thrown)) => Err(thrown),
+            Err(payload) => resume_panic(payload),
+        }
+    }
+
+    /// Takes the outcome and gives the stack back.
+    ///
+    /// # Safety
+    ///
+    /// `arrival` is this coroutine's DONE.
+    #[inline(always)]
+    pub(super) unsafe fn collect(&mut self, arrival: Arrival) -> Outcome<R, E> {
+        debug_assert_eq!(arrival.kind, DONE);
+        // SAFETY: DONE's word is the address of an Outcome of the coroutine's types, on its stack, which nothing runs on.
+        let outcome = unsafe { arrival.word.assume_init().cast::<Outcome<R, E>>().read() };
+        self.release();
+        outcome
+    }
+
+    #[inline(always)]
+    pub(super) fn send(&mut self, value: S) -> Result<CoroutineState<Y, R>, SendError<S, E>> {
+        let parked = self.control().parked.get();
+        if parked.is_marked() {
+            return Err(self.refusal(value));
+        }
+        // SAFETY: it is not marked, so it is parked; VALUE goes with an S.
+        unsafe { self.deliver(parked, VALUE, value) }.map_err(SendError::Thrown)
+    }
+
+    #[inline(always)]
+    pub(super) fn resume(&mut self) -> Result<CoroutineState<Y, R>, SendError<(), E>>
+    where
+        S: Default,
+    {
+        let parked = self.control().parked.get();
+        if parked.is_marked() {
+            return self.start();
+        }
+        // SAFETY: it is not marked, so it is parked; NEXT goes with an S.
+        unsafe { self.deliver(parked, NEXT, S::default()) }.map_err(SendError::Thrown)
+    }
+
+    #[inline(always)]
+    pub(super) fn start(&mut self) -> Result<CoroutineState<Y, R>, SendError<(), E>> {
+        match self.control().standing() {
+            // SAFETY: a fresh stack counts as parked; to be started it needs no value.
+            Standing::Created(fresh) => unsafe { self.deliver(fresh, NEXT, ()) }.map_err(SendError::Thrown),
+            Standing::Suspended(_) => Err(SendError::Started(())),
+            _ => Err(self.refusal(())),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn throw(&mut self, error: E) -> Result<CoroutineState<Y, R>, SendError<E, E>> {
+        let parked = self.control().parked.get();
+        if parked.is_marked() {
+            return Err(match self.control().standing() {
+                Standing::Created(_) => {
+                    self.discard();
+                    SendError::Thrown(Thrown::Error(error))
+                }
+                _ => self.refusal(error),
+            });
+        }
+        // SAFETY: it is not marked, so it is parked; THROW goes with an E.
+        unsafe { self.deliver(parked, THROW, error) }.map_err(SendError::Thrown)
+    }
+
+    /// Why `value` was not delivered. The coroutine is not parked.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refusal<T>(&self, value: T) -> SendError<T, E> {
+        match self.control().standing() {
+            Standing::Created(_) => SendError::NotStarted(value),
+            Standing::Suspended(_) => SendError::Started(value),
+            Standing::Running => SendError::Running(value),
+            Standing::Finished => SendError::Finished(value),
+            Standing::Abandoned => SendError::Abandoned(value),
+        }
+    }
+
+    /// Ends a coroutine that has not started. Its closure is dropped on its own stack: it may hold other coroutines that
+    /// have not started either, and so on, deeper than the caller's stack reaches.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn discard(&mut self) {
+        let Standing::Created(fresh) = self.control().standing() else { return };
+        if !self.control().discard.get() {
+            return self.release();
+        }
+        // SAFETY: a fresh stack counts as parked; DISCARD needs no value.
+        if let Err(payload) = unsafe {
+            self.control().parked.set(RUNNING);
+            let arrival = arch::resume(fresh, DISCARD, Word::uninit());
+            self.collect(arrival)
+        } {
+            resume_panic(payload);
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        match self.control().standing() {
+            Standing::Created(_) => State::Created,
+            Standing::Suspended(_) => State::Suspended,
+            Standing::Running => State::Running,
+            Standing::Finished | Standing::Abandoned => State::Finished,
+        }
+    }
+
+    pub(super) fn description(&self) -> Description<'_> {
+        Description::new(self.name.as_deref(), self.created_at)
+    }
+
+    pub(super) fn debug(&self, kind: &str, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct(kind)
+            .field("state", &self.state())
+            .field("name", &self.name)
+            .field("created_at", &format_args!("{}", self.created_at))
+            .finish_non_exhaustive()
+    }
+
+    pub(super) fn delegate(&self) -> Option<Description<'_>> {
+        // SAFETY: while a coroutine delegates, the handle of the other is borrowed by its frames, which keep both blocks
+        // alive; and `&self` keeps this one from running.
+        unsafe { self.control().root.delegate.get().cast::<Control>().as_ref() }.map(Control::describe)
+    }
+}
+
+/// Runs what the coroutine asks for on this stack, until it asks no more.
+///
+/// # Safety
+///
+/// `arrival` has come from a coroutine, and is a CALL.
+#[cold]
+#[inline(never)]
+pub(super) unsafe fn serve_calls(mut arrival: Arrival) -> Arrival {
+    while arrival.kind == CALL {
+        // SAFETY: CALL's word is the address of a ParentCall in the coroutine's frames, which is parked until RAN.
+        unsafe {
+            ParentCall::run(arrival.word);
+            arrival = arch::resume(arrival.from, RAN, Word::uninit());
+        }
+    }
+    arrival
+}
+
+/// Goes on with a panic that a coroutine's root has caught, on the stack of whoever resumed it.
+#[cold]
+#[inline(never)]
+pub(super) fn resume_panic(payload: Box<dyn Any + Send>) -> ! {
+    panic::resume_unwind(payload)
+}

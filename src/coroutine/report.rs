@@ -1,0 +1,152 @@
+//! What happens where nobody can be told by a return value: reports, and the hook that gets them.
+
+use core::fmt;
+use core::panic::Location;
+use std::io::Write;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Which coroutine: its name, if it has one, and where it was created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description<'a> {
+    name: Option<&'a str>,
+    created_at: &'static Location<'static>,
+}
+
+impl<'a> Description<'a> {
+    pub(super) fn new(name: Option<&'a str>, created_at: &'static Location<'static>) -> Self {
+        Self { name, created_at }
+    }
+
+    /// The name that [`Builder::name`](crate::Builder::name) gave it.
+    #[must_use]
+    pub fn name(&self) -> Option<&'a str> {
+        self.name
+    }
+
+    /// Where it was created.
+    #[must_use]
+    pub fn created_at(&self) -> &'static Location<'static> {
+        self.created_at
+    }
+}
+
+impl fmt::Display for Description<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => write!(f, "coroutine {name:?} created at {}", self.created_at),
+            None => write!(f, "coroutine created at {}", self.created_at),
+        }
+    }
+}
+
+/// What a [`Report`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A coroutine that was dropped was asked to exit and yielded instead. It is made to unwind next.
+    ExitIgnored,
+    /// A coroutine that was dropped ended with an error, which is lost.
+    ErrorLost,
+    /// A coroutine that was dropped during a panic panicked itself. That second panic is lost.
+    PanicLost,
+    /// A coroutine that was dropped could not be made to leave its stack: its body catches unwinds and yields again, or
+    /// the program cannot unwind, or its thread is ending. The stack, and what is on it, is leaked.
+    Leaked,
+}
+
+impl Event {
+    fn words(self) -> &'static str {
+        match self {
+            Self::ExitIgnored => "ignored the exit when it was dropped",
+            Self::ErrorLost => "ended with an error when it was dropped",
+            Self::PanicLost => "panicked when it was dropped during a panic",
+            Self::Leaked => "could not be ended when it was dropped, and is leaked",
+        }
+    }
+}
+
+/// Something that went wrong while a coroutine was dropped, when there is nobody to return it to.
+///
+/// Python has `sys.unraisablehook` for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    event: Event,
+    coroutine: Description<'a>,
+}
+
+impl<'a> Report<'a> {
+    /// What happened.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        self.event
+    }
+
+    /// Which coroutine it happened to.
+    #[must_use]
+    pub fn coroutine(&self) -> Description<'a> {
+        self.coroutine
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.coroutine, self.event.words())
+    }
+}
+
+type Hook = Arc<dyn Fn(&Report<'_>) + Send + Sync>;
+
+static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+
+/// Sets what is called with each [`Report`], on the thread and stack of whoever drops the coroutine.
+///
+/// Without a hook, the first report of each [`Event`] is written to standard error, and the others are not.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use switchback::{Event, Generator, set_report_hook};
+///
+/// static IGNORED: AtomicBool = AtomicBool::new(false);
+/// set_report_hook(|report| {
+///     if report.event() == Event::ExitIgnored {
+///         IGNORED.store(true, Ordering::Relaxed);
+///     }
+/// });
+/// let mut stubborn = Generator::new(|y| {
+///     let _ = y.yield_(1);
+///     y.yield_(2)?; // in answer to the exit
+///     Ok(())
+/// });
+/// stubborn.next();
+/// drop(stubborn);
+/// assert!(IGNORED.load(Ordering::Relaxed));
+/// ```
+pub fn set_report_hook(hook: impl Fn(&Report<'_>) + Send + Sync + 'static) {
+    *HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+}
+
+#[cold]
+pub(super) fn report(event: Event, coroutine: Description<'_>) {
+    let report = Report { event, coroutine };
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(hook) = hook {
+        hook(&report);
+        return;
+    }
+    static TOLD: AtomicU8 = AtomicU8::new(0);
+    let bit = 1 << event as u8;
+    if TOLD.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+        // Nothing can be done about a standard error that cannot be written.
+        let _ = writeln!(std::io::stderr(), "switchback: {report} (told once; set_report_hook sees all)");
+    }
+}
+
+/// Ends the process because going on would be undefined behaviour.
+#[cold]
+pub(super) fn abort(why: &str) -> ! {
+    let _ = writeln!(std::io::stderr(), "switchback: {why}; aborting");
+    std::process::abort()
+}

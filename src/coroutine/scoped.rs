@@ -1,0 +1,118 @@
+//! Coroutines that borrow.
+
+use super::entry;
+use super::error::Thrown;
+use super::protocol::protocol;
+use super::raw::Raw;
+use super::report::abort;
+use super::shut::Shut;
+use super::yielder::Yielder;
+use crate::stack::pool::Class;
+use core::convert::Infallible;
+use core::marker::PhantomData;
+use core::panic::Location;
+
+/// A coroutine whose body borrows, inside [`scoped`].
+///
+/// It has the methods of [`Coroutine`](crate::Coroutine), can be delegated to, and is gone when `scoped` returns.
+pub struct Scoped<'scope, Y, S = (), R = (), E = Infallible> {
+    pub(super) raw: Raw<Y, S, R, E>,
+    /// Invariant: were it not, two of these could be swapped out of their scopes.
+    _scope: PhantomData<fn(&'scope ()) -> &'scope ()>,
+}
+
+/// Closes the coroutine however the scope is left.
+struct Guard<'scope, Y, S, R, E>(Scoped<'scope, Y, S, R, E>);
+
+impl<Y, S, R, E> Drop for Guard<'_, Y, S, R, E> {
+    fn drop(&mut self) {
+        if self.0.raw.shut() == Shut::Leaked {
+            // Its frames hold borrows that end now (invariant 8).
+            abort("a scoped coroutine could not be ended at the end of its scope");
+        }
+    }
+}
+
+/// Makes a coroutine whose `body` may borrow from the caller, and lends it to `f`. Returns what `f` returns.
+///
+/// An owned coroutine cannot borrow: it may be leaked while it is suspended, for instance inside
+/// [`std::thread::scope`], and what its frames have borrowed would be freed under them. This one is not owned by
+/// anybody: it is closed, as by dropping a [`Coroutine`](crate::Coroutine), before `scoped` returns.
+///
+/// # Panics
+///
+/// When there is no stack to be had, when `f` does, or when the body does while it is closed.
+///
+/// # Aborts
+///
+/// When the body cannot be made to leave its stack: it goes on yielding after its exit and catches the unwind that
+/// follows, or the program is built with `panic=abort`.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::scoped;
+///
+/// let words = ["to", "borrow", "is", "human"];
+/// let mut yielded = 0;
+/// let long = scoped(
+///     |y| {
+///         for word in &words {
+///             if word.len() > 2 {
+///                 yielded += 1;
+///                 y.yield_(*word)?;
+///             }
+///         }
+///         Ok(())
+///     },
+///     |co| co.collect::<Vec<&str>>(),
+/// );
+/// assert_eq!(long, ["borrow", "human"]);
+/// assert_eq!(yielded, 2);
+/// ```
+#[track_caller]
+pub fn scoped<'env, Y, S, R, E, T>(
+    body: impl FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'env,
+    f: impl for<'scope> FnOnce(&'scope mut Scoped<'scope, Y, S, R, E>) -> T,
+) -> T {
+    let header = match entry::take(Class::DEFAULT) {
+        Ok(header) => header,
+        Err(error) => panic!("no stack for a scoped coroutine: {error}"),
+    };
+    let raw = Raw::new(header, body, Location::caller(), None);
+    let mut guard = Guard(Scoped { raw, _scope: PhantomData });
+    let scoped: *mut Scoped<'_, Y, S, R, E> = &mut guard.0;
+    // SAFETY: the reference lives for the call of `f` alone: its lifetime is any that `f` may think of, none of which it
+    // can take out of the call. The guard uses the coroutine again when the call is over.
+    f(unsafe { &mut *scoped })
+}
+
+impl<Y, S, R, E> Scoped<'_, Y, S, R, E> {
+    protocol!();
+}
+
+impl<Y, S, R> Scoped<'_, Y, S, R> {
+    /// An iterator over what the coroutine yields that keeps what it returns: see [`Values`](crate::Values).
+    ///
+    /// # Panics
+    ///
+    /// Its `next` panics as the body does, and when the body ends with an exit or a misuse of its own making.
+    pub fn values(&mut self) -> crate::Values<'_, Y, S, R> {
+        crate::Values::new(&mut self.raw)
+    }
+}
+
+impl<Y, S: Default, R> Iterator for Scoped<'_, Y, S, R> {
+    type Item = Y;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Y> {
+        super::iter::next(&mut self.raw).0
+    }
+}
+
+impl<Y, S, R, E> core::fmt::Debug for Scoped<'_, Y, S, R, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.raw.debug("Scoped", f)
+    }
+}

@@ -1,0 +1,182 @@
+//! Asking a coroutine to leave: `throw_exit`, `close`, and what drop does when asking is not enough.
+
+use super::CoroutineState;
+use super::control::{Closer, Notice, RUNNING, Standing};
+use super::error::{CloseError, SendError, Thrown};
+use super::message::{CALL, EXIT, IGNORED, UNWIND, YIELDED, address_of, decode};
+use super::raw::{Raw, Settled, resume_panic, serve_calls};
+use super::report::{Event, report};
+use super::unwind;
+use crate::arch::{self, StackPointer};
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+/// Whether a coroutine is gone.
+#[derive(PartialEq, Eq)]
+#[must_use]
+pub(super) enum Shut {
+    Ended,
+    Leaked,
+}
+
+impl<Y, S, R, E> Raw<Y, S, R, E> {
+    pub(super) fn throw_exit(&mut self) -> Result<CoroutineState<Y, R>, SendError<(), E>> {
+        match self.control().standing() {
+            Standing::Created(_) => {
+                self.discard();
+                Err(SendError::Thrown(Thrown::Exit))
+            }
+            // SAFETY: `parked` is parked.
+            Standing::Suspended(parked) => match unsafe { self.ask(parked, &Closer::new(0)) } {
+                Settled::Yielded(value) => Ok(CoroutineState::Yielded(value)),
+                Settled::Ended(Ok(Ok(value))) => Ok(CoroutineState::Complete(value)),
+                Settled::Ended(Ok(Err(thrown))) => Err(SendError::Thrown(thrown)),
+                Settled::Ended(Err(payload)) => resume_panic(payload),
+            },
+            _ => Err(self.refusal(())),
+        }
+    }
+
+    pub(super) fn close(&mut self) -> Result<Option<R>, CloseError<Y, E>> {
+        match self.control().standing() {
+            Standing::Created(_) => {
+                self.discard();
+                Ok(None)
+            }
+            Standing::Finished | Standing::Abandoned => Ok(None),
+            Standing::Running => Err(CloseError::Running),
+            // SAFETY: `parked` is parked.
+            Standing::Suspended(parked) => match unsafe { self.ask(parked, &Closer::new(0)) } {
+                Settled::Yielded(value) => Err(CloseError::Ignored(value)),
+                Settled::Ended(Ok(Ok(value))) => Ok(Some(value)),
+                Settled::Ended(Ok(Err(Thrown::Exit))) => Ok(None),
+                Settled::Ended(Ok(Err(Thrown::Error(error)))) => Err(CloseError::Error(error)),
+                Settled::Ended(Ok(Err(Thrown::Misuse(misuse)))) => Err(CloseError::Misuse(misuse)),
+                Settled::Ended(Err(payload)) => resume_panic(payload),
+            },
+        }
+    }
+
+    /// Hands an exit or an unwind to the innermost coroutine and follows it outwards, until this one ends or yields.
+    ///
+    /// # Safety
+    ///
+    /// `parked` is what `control().parked` says, and parked.
+    unsafe fn ask(&mut self, parked: StackPointer, closer: &Closer) -> Settled<Y, R, E> {
+        self.control().parked.set(RUNNING);
+        let kind = if closer.unwind == 0 { EXIT } else { UNWIND };
+        // SAFETY: parked, and nobody else wakes it; both kinds go with a closer, which lives until this returns, and is
+        // taken out of every control block before: by `ignored`, or with the block (invariant 6).
+        let mut arrival = unsafe { arch::resume(parked, kind, address_of(closer)) };
+        loop {
+            if arrival.kind == CALL {
+                // SAFETY: it is a CALL, from a coroutine.
+                arrival = unsafe { serve_calls(arrival) };
+            }
+            if arrival.kind != YIELDED {
+                // SAFETY: what is neither is DONE.
+                return Settled::Ended(unsafe { self.collect(arrival) });
+            }
+            let delegator = closer.ignored();
+            if delegator.is_null() || closer.unwind != 0 {
+                self.control().parked.set(arrival.from);
+                // SAFETY: the word of YIELDED is a Y.
+                return Settled::Yielded(unsafe { decode(arrival.word) });
+            }
+            // A coroutine further in has ignored it. It stays as it is, and its delegator is told.
+            let notice = Notice { yielded: arrival.word, parked: arrival.from, closer };
+            // SAFETY: the delegator is parked until its delegate ends or it gets this; the notice is taken at once.
+            arrival = unsafe { arch::resume(delegator, IGNORED, address_of(&notice)) };
+        }
+    }
+
+    /// What dropping a handle does: closes the coroutine; if it ignores that, unwinds it; if that fails, leaks it.
+    #[inline(always)]
+    pub(super) fn shut(&mut self) -> Shut {
+        match self.control().standing() {
+            Standing::Finished => Shut::Ended,
+            Standing::Suspended(parked) => self.shut_suspended(parked),
+            _ => self.shut_slow(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shut_slow(&mut self) -> Shut {
+        match self.control().standing() {
+            Standing::Created(_) => match panic::catch_unwind(AssertUnwindSafe(|| self.discard())) {
+                Ok(()) => {}
+                Err(payload) => self.pass_on(payload),
+            },
+            Standing::Running | Standing::Abandoned => return self.give_up(),
+            Standing::Finished | Standing::Suspended(_) => {}
+        }
+        Shut::Ended
+    }
+
+    #[inline(never)]
+    fn shut_suspended(&mut self, parked: StackPointer) -> Shut {
+        // SAFETY: `parked` is parked.
+        match unsafe { self.ask(parked, &Closer::new(0)) } {
+            Settled::Ended(Ok(Ok(_) | Err(Thrown::Exit))) => Shut::Ended,
+            Settled::Ended(Ok(Err(lost))) => {
+                report(Event::ErrorLost, self.description());
+                drop(lost);
+                Shut::Ended
+            }
+            Settled::Ended(Err(payload)) => {
+                self.pass_on(payload);
+                Shut::Ended
+            }
+            Settled::Yielded(value) => self.shut_stubborn(value),
+        }
+    }
+
+    /// The body has answered the exit with a value.
+    #[cold]
+    #[inline(never)]
+    fn shut_stubborn(&mut self, value: Y) -> Shut {
+        report(Event::ExitIgnored, self.description());
+        // The value's destructor may panic; the body's frames are to be unwound all the same.
+        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(value)));
+        let shut = match self.control().standing() {
+            Standing::Suspended(parked) if unwind::POSSIBLE => {
+                let closer = Closer::new(unwind::new_id());
+                self.control().pending.set(closer.unwind);
+                // SAFETY: `parked` is parked.
+                match unsafe { self.ask(parked, &closer) } {
+                    Settled::Ended(Ok(_)) => Shut::Ended,
+                    Settled::Ended(Err(payload)) => {
+                        self.pass_on(payload);
+                        Shut::Ended
+                    }
+                    Settled::Yielded(value) => {
+                        let shut = self.give_up();
+                        drop(value);
+                        shut
+                    }
+                }
+            }
+            _ => self.give_up(),
+        };
+        if let Err(payload) = dropped {
+            self.pass_on(payload);
+        }
+        shut
+    }
+
+    fn give_up(&mut self) -> Shut {
+        report(Event::Leaked, self.description());
+        self.leak();
+        Shut::Leaked
+    }
+
+    /// A panic out of a drop goes on from there, except during another panic, when it would end the process.
+    fn pass_on(&self, payload: Box<dyn std::any::Any + Send>) {
+        if thread::panicking() {
+            report(Event::PanicLost, self.description());
+        } else {
+            resume_panic(payload);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Private unwinds: how a body is made to leave its frames when returning errors cannot or does not do it.
+//!
+//! The payload of such a panic is an id that is never used again. The root of the coroutine that the unwind is meant for
+//! knows the id ([`Control::pending`]) and takes it for its own; every other root hands the payload on like any panic.
+
+use super::control::Control;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::any::Any;
+use std::panic;
+
+struct Unwinding {
+    id: u64,
+}
+
+/// Whether this program can unwind at all.
+pub(super) const POSSIBLE: bool = cfg!(panic = "unwind");
+
+/// An id that was never used before.
+pub(super) fn new_id() -> u64 {
+    // From 1 on: 0 means none. One a nanosecond would last for 584 years.
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Unwinds to the root that `id` is pending at.
+#[cold]
+pub(super) fn raise(id: u64) -> ! {
+    panic::resume_unwind(Box::new(Unwinding { id }))
+}
+
+/// Whether `payload` is the unwind that is pending at `control`.
+pub(super) fn is_own(payload: &(dyn Any + Send), control: &Control) -> bool {
+    let pending = control.pending.get();
+    pending != 0 && payload.downcast_ref::<Unwinding>().is_some_and(|unwinding| unwinding.id == pending)
+}

@@ -1,0 +1,301 @@
+//! The body's side: yielding.
+
+use super::control::{Closer, Control};
+use super::error::{Misuse, Thrown};
+use super::message::{CALL, EXIT, NEXT, RAN, THROW, UNWIND, YIELDED, address_of, decode, encode};
+use super::unwind;
+use crate::arch::{self, Arrival, Word};
+use core::cell::Cell;
+use core::convert::Infallible;
+use core::marker::PhantomData;
+use core::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+/// Variance: Y goes out, S and E come in. Like the handle it is invariant in S and E, and confined to its thread.
+type Types<Y, S, E> = PhantomData<(fn(Y), fn(S) -> S, fn(E) -> E, *mut ())>;
+
+/// What a body suspends itself with: a reference to it is the body's one argument.
+///
+/// It may be handed to any function that the body calls, so `yield from` of Python is a plain call here. It may also be
+/// used from inside another coroutine that the body resumes (and that borrows it, see [`scoped`](crate::scoped)): then
+/// all between that place and the consumer is suspended together. It cannot leave the body, or its thread.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{Generator, Thrown, Yielder};
+///
+/// fn countdown(y: &Yielder<u32>, from: u32) -> Result<(), Thrown> {
+///     if from > 0 {
+///         y.yield_(from)?;
+///         countdown(y, from - 1)?;
+///     }
+///     Ok(())
+/// }
+///
+/// let items: Vec<u32> = Generator::new(|y| countdown(y, 3)).collect();
+/// assert_eq!(items, [3, 2, 1]);
+/// ```
+#[repr(transparent)]
+pub struct Yielder<Y, S = (), E = Infallible> {
+    pub(super) control: Control,
+    _types: Types<Y, S, E>,
+}
+
+impl<Y, S, E> Yielder<Y, S, E> {
+    /// The yielder that is `control`.
+    #[inline(always)]
+    pub(super) fn of(control: &Control) -> &Self {
+        // SAFETY: it is transparent over a control block. That Y, S and E are those of the coroutine is up to `entry`.
+        unsafe { &*(&raw const *control).cast() }
+    }
+
+    /// Suspends the body: hands `value` to whoever resumes the coroutine, and returns what is sent next.
+    ///
+    /// # Errors
+    ///
+    /// - [`Thrown::Error`]: an error was thrown in;
+    /// - [`Thrown::Exit`]: the coroutine is being closed or dropped. Clean up and return, with `?` for instance;
+    /// - [`Thrown::Misuse`]: the body could not be suspended ([`Misuse::Delegating`], [`Misuse::Panicking`]). `value`
+    ///   has been dropped.
+    ///
+    /// # Panics
+    ///
+    /// When the coroutine was dropped and its body went on yielding: a private panic then unwinds it to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::{Coroutine, CoroutineState::Yielded};
+    ///
+    /// let mut sum = Coroutine::<u32, u32>::new(|y| {
+    ///     let mut total = 0;
+    ///     loop {
+    ///         total += y.yield_(total)?;
+    ///     }
+    /// });
+    /// assert_eq!(sum.start()?, Yielded(0));
+    /// assert_eq!(sum.send(40)?, Yielded(40));
+    /// assert_eq!(sum.send(2)?, Yielded(42));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline(always)]
+    pub fn yield_(&self, value: Y) -> Result<S, Thrown<E>> {
+        match self.exchange(value) {
+            Ok((_, received)) => Ok(received),
+            Err(thrown) => Err(thrown),
+        }
+    }
+
+    /// Yields, and returns the kind of the message as well as the S in it.
+    #[inline(always)]
+    pub(super) fn exchange(&self, value: Y) -> Result<(usize, S), Thrown<E>> {
+        let control = &self.control;
+        let link = control.root.link.get();
+        if link.is_null() || (thread::panicking() && !control.woken_panicking.take()) {
+            return Err(Thrown::Misuse(self.refuse(value)));
+        }
+        // SAFETY: a link that is not null is a consumer that waits for this coroutine (invariant 2), and takes YIELDED
+        // with a Y (invariant 3).
+        let arrival = unsafe { arch::suspend(link, YIELDED, encode(&value)) };
+        mem::forget(value);
+        self.woken(&arrival);
+        if arrival.kind <= NEXT {
+            // SAFETY: VALUE and NEXT come with an S.
+            Ok((arrival.kind, unsafe { decode(arrival.word) }))
+        } else {
+            core::hint::cold_path();
+            // SAFETY: the word is what goes with the kind.
+            Err(unsafe { self.thrown(arrival) })
+        }
+    }
+
+    /// Takes note of who has woken this coroutine.
+    #[inline(always)]
+    pub(super) fn woken(&self, arrival: &Arrival) {
+        self.control.root.link.set(arrival.from);
+        if thread::panicking() {
+            core::hint::cold_path();
+            self.control.woken_panicking.set(true);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, value: Y) -> Misuse {
+        drop(value);
+        self.why_refused()
+    }
+
+    pub(super) fn why_refused(&self) -> Misuse {
+        if self.control.root.link.get().is_null() { Misuse::Delegating } else { Misuse::Panicking }
+    }
+
+    /// What a message that is not a value says.
+    ///
+    /// # Safety
+    ///
+    /// The word is what goes with the kind.
+    #[cold]
+    #[inline(never)]
+    unsafe fn thrown(&self, arrival: Arrival) -> Thrown<E> {
+        match arrival.kind {
+            // SAFETY: THROW comes with an E.
+            THROW => Thrown::Error(unsafe { decode(arrival.word) }),
+            EXIT | UNWIND => {
+                // SAFETY: both come with the address of a closer, which lives until it is answered.
+                let closer = unsafe { &*arrival.word.assume_init().cast::<Closer>() };
+                self.control.answer(closer);
+                if arrival.kind == UNWIND {
+                    unwind::raise(closer.unwind);
+                }
+                Thrown::Exit
+            }
+            kind => unreachable!("message of kind {kind} at a yield"),
+        }
+    }
+
+    /// Suspends the body like [`yield_`](Self::yield_), and returns what is sent as it is: for places where `?` cannot be
+    /// used, such as a comparison function or somebody else's callback.
+    ///
+    /// When the coroutine is closed or dropped, or an error is thrown in, the stack unwinds up to the body's end, where
+    /// the outcome is the same as if every function on the way had used `?`. Destructors run on the way, and
+    /// `catch_unwind` sees the unwind as a panic (with no message printed); a body that stops it so goes on. Mutexes of
+    /// std that are held are poisoned.
+    ///
+    /// # Panics
+    ///
+    /// To unwind, as said. Not through frames of C, nor with `panic=abort`: the process aborts there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::Generator;
+    ///
+    /// let mut comparisons = Generator::<(u8, u8)>::new(|y| {
+    ///     let mut items = [3, 1, 2];
+    ///     items.sort_by(|a, b| {
+    ///         y.yield_or_unwind((*a, *b));
+    ///         a.cmp(b)
+    ///     });
+    ///     Ok(())
+    /// });
+    /// assert!(comparisons.next().is_some());
+    /// drop(comparisons); // in the middle of the sort
+    /// ```
+    #[inline(always)]
+    pub fn yield_or_unwind(&self, value: Y) -> S {
+        match self.yield_(value) {
+            Ok(received) => received,
+            Err(thrown) => self.escape(thrown),
+        }
+    }
+
+    /// Unwinds to the root of this coroutine, where `thrown` becomes its outcome.
+    #[cold]
+    #[inline(never)]
+    fn escape(&self, thrown: Thrown<E>) -> ! {
+        // SAFETY: `entry` has set it to a cell of this type, in a frame that is there as long as the coroutine. E stays
+        // in that cell because the payload of a panic may be sent to another thread, and E may not.
+        let cell = unsafe { &*self.control.escape.get().cast::<Cell<Option<Thrown<E>>>>() };
+        let id = unwind::new_id();
+        self.control.pending.set(id);
+        // What an earlier unwind has left here was caught on its way: it is dropped now.
+        drop(cell.replace(Some(thrown)));
+        unwind::raise(id)
+    }
+
+    /// Yields each of the items, as they come.
+    ///
+    /// # Errors
+    ///
+    /// As [`yield_`](Self::yield_); the iterator is dropped then. Besides, [`Misuse::Sent`] when a value is sent with
+    /// `send` (Python's `AttributeError`): an iterator has no use for it. Values without a size can be sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::Generator;
+    ///
+    /// let items = Generator::new(|y| { y.yield_all(1..=3)?; y.yield_all([10, 20])?; Ok(()) });
+    /// assert_eq!(items.collect::<Vec<_>>(), [1, 2, 3, 10, 20]);
+    /// ```
+    #[inline(always)]
+    pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) -> Result<(), Thrown<E>> {
+        for item in items {
+            let (kind, _) = self.exchange(item)?;
+            if kind != NEXT && size_of::<S>() != 0 {
+                return Err(Thrown::Misuse(Misuse::Sent));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs `f` on the stack of whoever resumed the coroutine, and returns what it returns.
+    ///
+    /// For code that needs more stack than the coroutine has. Nothing is suspended: the consumer knows nothing of it.
+    /// `f` must be `Send` although it stays on this thread, so that it cannot have the yielder.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does, with its payload.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::Generator;
+    ///
+    /// let mut generator = Generator::<String>::new(|y| {
+    ///     let text = y.on_parent_stack(|| format!("{:?}", std::thread::current().id()));
+    ///     y.yield_(text)?;
+    ///     Ok(())
+    /// });
+    /// assert!(generator.next().is_some());
+    /// ```
+    pub fn on_parent_stack<T>(&self, f: impl FnOnce() -> T + Send) -> T {
+        let link = self.control.root.link.get();
+        if link.is_null() {
+            // It delegates: there is no stack of a consumer to be had from here.
+            return f();
+        }
+        let mut f = Some(f);
+        let mut result = None;
+        let mut run = || {
+            if let Some(f) = f.take() {
+                result = Some(panic::catch_unwind(AssertUnwindSafe(f)));
+            }
+        };
+        let call = ParentCall { run: &mut run };
+        // SAFETY: the consumer waits for this coroutine; CALL comes with the address of a ParentCall.
+        let arrival = unsafe { arch::suspend(link, CALL, address_of(&call)) };
+        debug_assert_eq!(arrival.kind, RAN);
+        self.control.root.link.set(arrival.from);
+        match result {
+            Some(Ok(value)) => value,
+            Some(Err(payload)) => panic::resume_unwind(payload),
+            None => unreachable!("the consumer runs what it is asked to"),
+        }
+    }
+}
+
+/// What a body wants to be run on its consumer's stack.
+pub(super) struct ParentCall<'a> {
+    run: &'a mut dyn FnMut(),
+}
+
+impl ParentCall<'_> {
+    /// # Safety
+    ///
+    /// `word` is the address of a `ParentCall` that nobody else uses until this returns.
+    pub(super) unsafe fn run(word: Word) {
+        // SAFETY: by this function's contract. The function catches its own panics.
+        unsafe { ((*word.assume_init().cast::<ParentCall<'_>>()).run)() }
+    }
+}
+
+impl<Y, S, E> core::fmt::Debug for Yielder<Y, S, E> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Yielder").field(&self.control.describe()).finish()
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("../docs/GUIDE.md")]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod arch;
+mod coroutine;
+pub mod stack;
+
+pub use coroutine::{
+    Builder, CloseError, Coroutine, CoroutineState, CreateError, Delegate, Description, Event, Generator, Misuse,
+    Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook,
+};

@@ -1,0 +1,116 @@
+//! Memory for stacks: guarded mappings, their sizes, and the pool they return to.
+//!
+//! Most programs never look here: [`Coroutine::new`](crate::Coroutine::new) takes a stack of [`DEFAULT_SIZE`] from the
+//! pool, and [`Builder::stack_size`](crate::Builder::stack_size) another size. A stack that is not from the pool is
+//! any value of a type that implements [`Stack`], given to [`Builder::stack`](crate::Builder::stack).
+//!
+//! Every stack of this module has a guard: a page below its lowest address that cannot be read or written. A body that
+//! runs out of stack dies on it instead of writing over its neighbour.
+//!
+//! # The pool
+//!
+//! A stack goes back to the pool when its coroutine *ends*, not when the handle is dropped. Each thread keeps a list for
+//! each size, up to 256 stacks long, then a queue shared by all threads takes up to 1,024 of each size, and what is
+//! beyond that is unmapped. A stack in the pool keeps the pages it has touched.
+
+use core::ptr::NonNull;
+
+mod error;
+mod guarded;
+pub(crate) mod pool;
+
+pub use error::StackError;
+pub use guarded::GuardedStack;
+
+/// The usable size, in bytes, of the stack that a coroutine gets when its builder says nothing: 256 KiB.
+///
+/// Address space and page tables are paid for by size (half a kibibyte of page tables a stack at this size), memory only
+/// for pages that were touched, so the size is chosen for what code needs: formatting a panic takes 14 KiB and a
+/// backtrace 21 KiB, parsers and debug builds several times that. At this size a million stacks fit in a four hundredth
+/// part of the address space of a process.
+pub const DEFAULT_SIZE: usize = 256 * 1024;
+
+/// The smallest usable size, in bytes, that a stack of the pool has: 32 KiB. Smaller wishes are rounded up.
+///
+/// It has room for a signal frame with AVX-512 and AMX state (about 11 KiB) and for the formatting of a panic.
+pub const MIN_SIZE: usize = 32 * 1024;
+
+/// The largest usable size, in bytes, that a stack of the pool can have: 64 GiB.
+pub const MAX_SIZE: usize = 64 * 1024 * 1024 * 1024;
+
+/// Memory that a coroutine can run on.
+///
+/// # Safety
+///
+/// For as long as the value lives, wherever it is moved to, and for ever if it is leaked:
+///
+/// - the bytes from [`limit`](Self::limit) up to [`top`](Self::top) are readable and writable, and nobody else reads or
+///   writes them;
+/// - both methods return the same addresses at every call, `limit` below `top`;
+/// - a write below `limit` ends the process before it does harm: there is a guard.
+///
+/// The value is dropped when the coroutine has ended, on the coroutine's thread.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{Builder, CoroutineState, stack::GuardedStack};
+///
+/// let stack = GuardedStack::new(100 * 1024)?;
+/// let mut co = Builder::new().stack(stack).create(|y| { y.yield_(1)?; Ok(2) })?;
+/// assert_eq!(co.resume()?, CoroutineState::Yielded(1));
+/// assert_eq!(co.resume()?, CoroutineState::Complete(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub unsafe trait Stack: 'static {
+    /// The address just above the highest byte.
+    fn top(&self) -> NonNull<u8>;
+
+    /// The lowest address that may be written.
+    fn limit(&self) -> NonNull<u8>;
+}
+
+// SAFETY: a box of a stack names the same memory as the stack, and drops it when it is dropped.
+unsafe impl<T: Stack + ?Sized> Stack for Box<T> {
+    fn top(&self) -> NonNull<u8> {
+        (**self).top()
+    }
+
+    fn limit(&self) -> NonNull<u8> {
+        (**self).limit()
+    }
+}
+
+/// A stack in memory that the caller provides and that has no guard of this crate's making.
+///
+/// For memory that the rest of a program insists on placing: a region of an arena, a stack with a guard made by others.
+#[derive(Debug)]
+pub struct ProvidedStack {
+    limit: NonNull<u8>,
+    top: NonNull<u8>,
+}
+
+impl ProvidedStack {
+    /// A stack of the `len` bytes from `start` on.
+    ///
+    /// # Safety
+    ///
+    /// The bytes stay valid and unused by anybody else until the value is dropped, and for ever if it is leaked (a
+    /// suspended coroutine that is forgotten leaks its stack). The caller has seen to it that nothing that runs on the
+    /// stack goes below `start`, by a guard or by knowing what runs there.
+    pub unsafe fn new(start: NonNull<u8>, len: usize) -> Self {
+        // SAFETY: `start + len` is one past the end of the caller's memory.
+        Self { limit: start, top: unsafe { start.add(len) } }
+    }
+}
+
+// SAFETY: the caller of `new` has promised all of it.
+unsafe impl Stack for ProvidedStack {
+    fn top(&self) -> NonNull<u8> {
+        self.top
+    }
+
+    fn limit(&self) -> NonNull<u8> {
+        self.limit
+    }
+}
