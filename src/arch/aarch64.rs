@@ -93,12 +93,29 @@ pub(super) unsafe extern "C" fn start() {
         DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
         DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
         DW_OP_deref = const dwarf::DW_OP_DEREF,
-        DW_OP_dup = const dwarf::DW_OP_DUP,
-        DW_OP_drop = const dwarf::DW_OP_DROP,
-        DW_OP_swap = const dwarf::DW_OP_SWAP,
+        DW_OP_lit0 = const dwarf::DW_OP_LIT0,
+        DW_OP_eq = const dwarf::DW_OP_EQ,
+        DW_OP_minus = const dwarf::DW_OP_MINUS,
+        DW_OP_and = const dwarf::DW_OP_AND,
+        DW_OP_plus = const dwarf::DW_OP_PLUS,
         DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
-        DW_OP_bra = const dwarf::DW_OP_BRA,
-        DW_OP_skip = const dwarf::DW_OP_SKIP,
+    )
+}
+
+/// What unwinders find where a coroutine delegates: see `arch/aarch64/follow.s`. It never runs.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn follow() {
+    naked_asm!(
+        include_str!("../../arch/aarch64/follow.s"),
+        DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
+        DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
+        DW_OP_deref = const dwarf::DW_OP_DEREF,
+        DW_OP_lit0 = const dwarf::DW_OP_LIT0,
+        DW_OP_eq = const dwarf::DW_OP_EQ,
+        DW_OP_minus = const dwarf::DW_OP_MINUS,
+        DW_OP_and = const dwarf::DW_OP_AND,
+        DW_OP_plus = const dwarf::DW_OP_PLUS,
+        DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
     )
 }
 

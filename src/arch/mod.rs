@@ -77,7 +77,9 @@ const _: () = {
     assert!(core::mem::offset_of!(Root, link) == 0);
     assert!(core::mem::offset_of!(Root, return_address) == 8);
     assert!(core::mem::offset_of!(Root, delegator) == 16);
-    assert!(core::mem::offset_of!(Root, delegate) == 24);
+    assert!(core::mem::offset_of!(Root, follow) == 24);
+    assert!(core::mem::offset_of!(Root, delegate) == 32);
+    assert!(core::mem::offset_of!(Root, this) == 40);
 };
 
 /// The address of a parked side's frame record, or null.
@@ -120,21 +122,34 @@ impl StackPointer {
 pub(crate) struct Root {
     /// The consumer: who gets the next message. Null before the start and while the coroutine delegates.
     pub(crate) link: Cell<StackPointer>,
-    /// Written by `start`. With `link` it has the shape of a frame record: the chain of frame pointers ends here.
+    /// Written by `start`. With `link` it has the shape of a frame record: the chain of frame pointers leads over it.
     return_address: Cell<*const ()>,
-    /// The coroutine parked in [`delegate`] on this one, or null.
+    /// The coroutine parked in [`delegate`] on this one, or null. With the next two fields it has the shape of a
+    /// [`Frame`] that unwinders go to when they look for the consumer of a coroutine that delegates to this one.
     pub(crate) delegator: Cell<StackPointer>,
-    /// The coroutine that this one delegates to, or null. Unwinders follow it to the link that is valid.
+    follow: *const (),
+    /// The coroutine that this one delegates to, or null.
     pub(crate) delegate: Cell<*const Root>,
+    /// The address of this record.
+    this: *const Root,
 }
 
 impl Root {
-    pub(crate) const fn new() -> Self {
+    /// The record that is to be at `this`.
+    #[inline(always)]
+    pub(crate) fn at(this: *const Root) -> Self {
+        Self { follow: cpu::follow as *const (), this, ..Self::unused() }
+    }
+
+    /// A record that no coroutine uses.
+    pub(crate) const fn unused() -> Self {
         Self {
             link: Cell::new(StackPointer::NULL),
             return_address: Cell::new(ptr::null()),
             delegator: Cell::new(StackPointer::NULL),
+            follow: ptr::null(),
             delegate: Cell::new(ptr::null()),
+            this: ptr::null(),
         }
     }
 }

@@ -18,7 +18,7 @@ impl Side {
         // SAFETY: there is room for a Root and a frame at the top of 64 KiB, and both places are aligned.
         let (root, fresh) = unsafe {
             let root = stack.top().as_ptr().cast::<Root>().sub(2);
-            root.write(Root::new());
+            root.write(Root::at(root));
             (root, prepare(root.cast(), entry, root))
         };
         Self { _stack: stack, root, fresh }
@@ -407,8 +407,17 @@ fn trash_the_rest() {
     }
 }
 
+/// One switch in a frame of its own that needs no register for anything else: what `poisoned` finds changed after it,
+/// the compiler was not told of.
+extern "C" fn switch_bare(target: *mut ()) {
+    // SAFETY: the argument is a cell of the caller's with the other side's stack pointer.
+    let target = unsafe { &*target.cast::<Cell<StackPointer>>() };
+    // SAFETY: it is the other side's.
+    target.set(unsafe { resume(target.get(), 1, word(0)) }.from);
+}
+
 /// One switch in a frame of its own, with values in registers of every class across it.
-extern "C" fn switch_once(target: *mut ()) {
+extern "C" fn switch_laden(target: *mut ()) {
     // SAFETY: the argument is a cell of the caller's with the other side's stack pointer.
     let target = unsafe { &*target.cast::<Cell<StackPointer>>() };
     let floats = core::hint::black_box([1.5_f64, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 10.5]);
@@ -436,10 +445,12 @@ unsafe extern "C" fn poisoner(root: *const Root, _kind: usize) -> ! {
     let root = unsafe { &*root };
     let mut seed = 0x7000_0000;
     loop {
-        trash_the_rest();
-        let changed = poisoned(seed, switch_once, (&raw const root.link).cast_mut().cast());
-        CHANGED.set(CHANGED.get() | changed);
-        seed += 0x100;
+        for switch_once in [switch_bare, switch_laden] {
+            trash_the_rest();
+            let changed = poisoned(seed, switch_once, (&raw const root.link).cast_mut().cast());
+            CHANGED.set(CHANGED.get() | changed);
+            seed += 0x100;
+        }
     }
 }
 
@@ -448,8 +459,11 @@ fn both_sides_find_every_register_as_they_left_it() {
     let side = Side::new(poisoner);
     let target = Cell::new(side.fresh);
     for seed in (0x1000..0x9000).step_by(0x100) {
-        let changed = poisoned(seed, switch_once, (&raw const target).cast_mut().cast());
-        assert_eq!(changed, 0, "changed on the first side, a bit a register");
+        // Three in a row, so that each kind of switch meets each kind on the other side.
+        for switch_once in [switch_bare, switch_laden, switch_laden] {
+            let changed = poisoned(seed, switch_once, (&raw const target).cast_mut().cast());
+            assert_eq!(changed, 0, "changed on the first side, a bit a register");
+        }
     }
     assert_eq!(CHANGED.get(), 0, "changed on the other side, a bit a register");
 }

@@ -155,7 +155,7 @@ pub(super) fn finished() -> NonNull<Control> {
     // SAFETY: nobody writes it: every write to a control block follows a look at `parked`, which says FINISHED here.
     unsafe impl Sync for Shared {}
     static ENDED: Shared = Shared(Control {
-        root: Root::new(),
+        root: Root::unused(),
         parked: Cell::new(FINISHED),
         closer: Cell::new(ptr::null()),
         pending: Cell::new(0),

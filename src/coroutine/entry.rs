@@ -61,7 +61,7 @@ where
         closure.cast::<F>().write(body);
         let parked = arch::prepare(closure, entry::<F, Y, S, R, E>, control.as_ptr().cast());
         control.write(Control {
-            root: Root::new(),
+            root: Root::at(control.as_ptr().cast()),
             parked: Cell::new(parked.marked()),
             closer: Cell::new(ptr::null()),
             pending: Cell::new(0),
