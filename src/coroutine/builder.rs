@@ -1,11 +1,11 @@
 //! Coroutines with a name, a size or a stack of one's own.
 
-use super::Coroutine;
 use super::control;
 use super::entry;
 use super::error::{CreateError, Thrown};
 use super::raw::Raw;
 use super::yielder::Yielder;
+use super::{Coroutine, Generator};
 use crate::stack::pool::{self, Class, Header};
 use crate::stack::{Stack, StackError};
 use core::fmt;
@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 /// ```
 /// use switchback::Builder;
 ///
-/// let deep = Builder::new().name("deep").stack_size(4 << 20).create(|y| { y.yield_(1)?; Ok(()) })?;
+/// let deep = Builder::new().name("deep").stack_size(4 << 20).generator(|y| { y.yield_(1)?; Ok(()) })?;
 /// assert_eq!(deep.name(), Some("deep"));
 /// assert_eq!(deep.count(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -59,12 +59,43 @@ impl Builder {
         self
     }
 
-    /// Makes a coroutine that nothing can be thrown at. Nothing runs yet.
+    /// Makes a coroutine that is sent nothing and thrown nothing. Nothing runs yet.
     ///
     /// # Errors
     ///
     /// When there is no stack of that size to be had, or the given one is too small. The error hands back what it was
     /// given.
+    #[track_caller]
+    pub fn generator<Y, R, F>(self, body: F) -> Result<Generator<Y, R>, CreateError<F>>
+    where
+        Y: 'static,
+        R: 'static,
+        F: FnOnce(&Yielder<Y>) -> Result<R, Thrown> + 'static,
+    {
+        self.create_throwing(body)
+    }
+
+    /// Makes a coroutine that nothing can be thrown at. Nothing runs yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`generator`](Self::generator).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::{Builder, Coroutine, CoroutineState::Yielded};
+    ///
+    /// let mut echo: Coroutine<String, String> = Builder::new().name("echo").create(|y| {
+    ///     let mut word = String::new();
+    ///     loop {
+    ///         word = y.yield_(word)?;
+    ///     }
+    /// })?;
+    /// echo.start()?;
+    /// assert_eq!(echo.send("hello".into())?, Yielded("hello".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn create<Y, S, R, F>(self, body: F) -> Result<Coroutine<Y, S, R>, CreateError<F>>
     where
@@ -80,7 +111,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// As [`generator`](Self::generator).
     #[track_caller]
     pub fn create_throwing<Y, S, R, E, F>(self, body: F) -> Result<Coroutine<Y, S, R, E>, CreateError<F>>
     where

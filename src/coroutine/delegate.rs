@@ -155,8 +155,11 @@ impl<Y, S, E> Yielder<Y, S, E> {
                 core::hint::cold_path();
                 // SAFETY: as above.
                 unsafe { ManuallyDrop::drop(&mut first) };
-                let running = standing == Standing::Running;
-                return Err(Thrown::Misuse(if running { Misuse::Running } else { Misuse::Finished }));
+                return Err(Thrown::Misuse(match standing {
+                    Standing::Running => Misuse::Running,
+                    Standing::Abandoned => Misuse::Abandoned,
+                    _ => Misuse::Finished,
+                }));
             }
         };
         let (mine, theirs) = (&self.control.root, inner.control());

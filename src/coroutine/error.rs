@@ -43,6 +43,21 @@ impl<E> From<E> for Thrown<E> {
     }
 }
 
+/// By `?` in a body that resumes another coroutine: what that one ended with goes on, and a refusal becomes a [`Misuse`].
+/// The value that was not delivered is dropped.
+impl<S, E> From<SendError<S, E>> for Thrown<E> {
+    fn from(error: SendError<S, E>) -> Self {
+        Self::Misuse(match error {
+            SendError::Thrown(thrown) => return thrown,
+            SendError::NotStarted(_) => Misuse::NotStarted,
+            SendError::Started(_) => Misuse::Started,
+            SendError::Finished(_) => Misuse::Finished,
+            SendError::Running(_) => Misuse::Running,
+            SendError::Abandoned(_) => Misuse::Abandoned,
+        })
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for Thrown<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,10 +83,16 @@ impl<E: Error + 'static> Error for Thrown<E> {
 pub enum Misuse {
     /// The coroutine delegated to was asked to exit and yielded instead. It is suspended there.
     Ignored,
-    /// The coroutine to delegate to has finished.
+    /// The coroutine to delegate to, or to resume, has finished.
     Finished,
-    /// The coroutine to delegate to is running.
+    /// The coroutine to delegate to, or to resume, is running.
     Running,
+    /// A value was sent to a coroutine that had not started, and `?` has made this of the error.
+    NotStarted,
+    /// A coroutine was to be started that had been started before, and `?` has made this of the error.
+    Started,
+    /// The coroutine to delegate to, or to resume, will never run again: see [`SendError::Abandoned`].
+    Abandoned,
     /// A value was sent to a body that only takes "go on": it yields the items of an iterator.
     Sent,
     /// The coroutine delegates to another, and cannot yield or delegate until that has ended.
@@ -85,8 +106,11 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ignored => "the coroutine delegated to ignored the exit",
-            Self::Finished => "cannot delegate to a coroutine that has finished",
-            Self::Running => "cannot delegate to a coroutine that is running",
+            Self::Finished => "the coroutine delegated to, or resumed, has finished",
+            Self::Running => "the coroutine delegated to, or resumed, is running",
+            Self::NotStarted => "a value was sent to a coroutine that has not started",
+            Self::Started => "the coroutine has already started",
+            Self::Abandoned => "the coroutine delegated to, or resumed, will never run again",
             Self::Sent => "a value was sent to a coroutine that yields the items of an iterator",
             Self::Delegating => "the coroutine delegates to another and cannot suspend by itself",
             Self::Panicking => "a coroutine cannot suspend while it is unwinding from a panic",
@@ -180,6 +204,9 @@ pub enum CloseError<Y, E = Infallible> {
     Misuse(Misuse),
     /// It is running: this call comes from inside it.
     Running,
+    /// The program is built with `panic=abort`, and the body waits where it can only leave by unwinding: in
+    /// [`yield_or_unwind`](crate::Yielder::yield_or_unwind). It has been leaked, with its stack.
+    Leaked,
 }
 
 impl<Y, E: fmt::Debug> fmt::Debug for CloseError<Y, E> {
@@ -189,6 +216,7 @@ impl<Y, E: fmt::Debug> fmt::Debug for CloseError<Y, E> {
             Self::Error(error) => f.debug_tuple("Error").field(error).finish(),
             Self::Misuse(misuse) => f.debug_tuple("Misuse").field(misuse).finish(),
             Self::Running => f.write_str("Running"),
+            Self::Leaked => f.write_str("Leaked"),
         }
     }
 }
@@ -200,6 +228,7 @@ impl<Y, E: fmt::Display> fmt::Display for CloseError<Y, E> {
             Self::Error(error) => error.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Running => f.write_str("the coroutine is running"),
+            Self::Leaked => f.write_str("the coroutine can only leave by unwinding, which this program cannot"),
         }
     }
 }
@@ -208,7 +237,7 @@ impl<Y, E: Error + 'static> Error for CloseError<Y, E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Error(error) => error.source(),
-            Self::Misuse(_) | Self::Ignored(_) | Self::Running => None,
+            Self::Misuse(_) | Self::Ignored(_) | Self::Running | Self::Leaked => None,
         }
     }
 }

@@ -30,8 +30,10 @@ pub(super) const YIELDED: usize = 0;
 pub(super) const DONE: usize = 1;
 /// The word is the address of a [`ParentCall`](super::yielder::ParentCall), to be answered by `RAN`.
 pub(super) const CALL: usize = 2;
+/// The body can neither return nor unwind, and waits for ever. Only in answer to `EXIT`, and only with `panic=abort`.
+pub(super) const STUCK: usize = 3;
 /// The word is the address of a [`Notice`](super::control::Notice): the delegate ignored an exit.
-pub(super) const IGNORED: usize = 3;
+pub(super) const IGNORED: usize = 4;
 
 /// Whether a `T` travels in the word itself.
 pub(super) const fn fits_in_word<T>() -> bool {

@@ -215,7 +215,7 @@ macro_rules! protocol {
         /// ```
         /// use switchback::{Builder, Generator};
         ///
-        /// let mut inner = Builder::new().name("inner").create(|y| { y.yield_(1)?; Ok(()) })?;
+        /// let mut inner = Builder::new().name("inner").generator(|y| { y.yield_(1)?; Ok(()) })?;
         /// let mut outer = Generator::new(move |y| y.yield_from(&mut inner));
         /// outer.start()?;
         /// assert_eq!(outer.delegate().and_then(|inner| inner.name()), Some("inner"));

@@ -32,6 +32,8 @@ pub struct Raw<Y, S, R, E> {
 pub(super) enum Settled<Y, R, E> {
     Yielded(Y),
     Ended(Outcome<R, E>),
+    /// It can neither return nor unwind, and has been leaked.
+    Stuck,
 }
 
 impl<Y, S, R, E> Raw<Y, S, R, E> {

@@ -51,7 +51,7 @@ impl<Y, S, R, E> Drop for Guard<'_, Y, S, R, E> {
 /// # Examples
 ///
 /// ```
-/// use switchback::scoped;
+/// use switchback::{Scoped, scoped};
 ///
 /// let words = ["to", "borrow", "is", "human"];
 /// let mut yielded = 0;
@@ -65,7 +65,7 @@ impl<Y, S, R, E> Drop for Guard<'_, Y, S, R, E> {
 ///         }
 ///         Ok(())
 ///     },
-///     |co| co.collect::<Vec<&str>>(),
+///     |co: &mut Scoped<'_, &str>| co.collect::<Vec<_>>(),
 /// );
 /// assert_eq!(long, ["borrow", "human"]);
 /// assert_eq!(yielded, 2);

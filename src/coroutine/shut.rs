@@ -3,7 +3,7 @@
 use super::CoroutineState;
 use super::control::{Closer, Notice, RUNNING, Standing};
 use super::error::{CloseError, SendError, Thrown};
-use super::message::{CALL, EXIT, IGNORED, UNWIND, YIELDED, address_of, decode};
+use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
 use super::raw::{Raw, Settled, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
@@ -32,6 +32,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Settled::Ended(Ok(Ok(value))) => Ok(CoroutineState::Complete(value)),
                 Settled::Ended(Ok(Err(thrown))) => Err(SendError::Thrown(thrown)),
                 Settled::Ended(Err(payload)) => resume_panic(payload),
+                Settled::Stuck => Err(SendError::Abandoned(())),
             },
             _ => Err(self.refusal(())),
         }
@@ -53,6 +54,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Settled::Ended(Ok(Err(Thrown::Error(error)))) => Err(CloseError::Error(error)),
                 Settled::Ended(Ok(Err(Thrown::Misuse(misuse)))) => Err(CloseError::Misuse(misuse)),
                 Settled::Ended(Err(payload)) => resume_panic(payload),
+                Settled::Stuck => Err(CloseError::Leaked),
             },
         }
     }
@@ -72,6 +74,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             if arrival.kind == CALL {
                 // SAFETY: it is a CALL, from a coroutine.
                 arrival = unsafe { serve_calls(arrival) };
+            }
+            if arrival.kind == STUCK {
+                self.give_up();
+                return Settled::Stuck;
             }
             if arrival.kind != YIELDED {
                 // SAFETY: what is neither is DONE.
@@ -108,7 +114,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Ok(()) => {}
                 Err(payload) => self.pass_on(payload),
             },
-            Standing::Running | Standing::Abandoned => return self.give_up(),
+            Standing::Running | Standing::Abandoned => {
+                self.give_up();
+                return Shut::Leaked;
+            }
             Standing::Finished | Standing::Suspended(_) => {}
         }
         Shut::Ended
@@ -129,6 +138,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Shut::Ended
             }
             Settled::Yielded(value) => self.shut_stubborn(value),
+            Settled::Stuck => Shut::Leaked,
         }
     }
 
@@ -151,13 +161,17 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                         Shut::Ended
                     }
                     Settled::Yielded(value) => {
-                        let shut = self.give_up();
+                        self.give_up();
                         drop(value);
-                        shut
+                        Shut::Leaked
                     }
+                    Settled::Stuck => Shut::Leaked,
                 }
             }
-            _ => self.give_up(),
+            _ => {
+                self.give_up();
+                Shut::Leaked
+            }
         };
         if let Err(payload) = dropped {
             self.pass_on(payload);
@@ -165,10 +179,9 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         shut
     }
 
-    fn give_up(&mut self) -> Shut {
+    fn give_up(&mut self) {
         report(Event::Leaked, self.description());
         self.leak();
-        Shut::Leaked
     }
 
     /// A panic out of a drop goes on from there, except during another panic, when it would end the process.

@@ -2,7 +2,8 @@
 
 use super::control::{Closer, Control};
 use super::error::{Misuse, Thrown};
-use super::message::{CALL, EXIT, NEXT, RAN, THROW, UNWIND, YIELDED, address_of, decode, encode};
+use super::message::{CALL, EXIT, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode};
+use super::report;
 use super::unwind;
 use crate::arch::{self, Arrival, Word};
 use core::cell::Cell;
@@ -166,7 +167,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
     ///
     /// # Panics
     ///
-    /// To unwind, as said. Not through frames of C, nor with `panic=abort`: the process aborts there.
+    /// To unwind, as said. Unwinding through frames of C aborts the process. With `panic=abort` nothing can unwind: a
+    /// coroutine that is closed or dropped while it waits here is leaked, and an error thrown in aborts the process.
     ///
     /// # Examples
     ///
@@ -196,6 +198,9 @@ impl<Y, S, E> Yielder<Y, S, E> {
     #[cold]
     #[inline(never)]
     fn escape(&self, thrown: Thrown<E>) -> ! {
+        if !unwind::POSSIBLE {
+            self.strand(&thrown);
+        }
         // SAFETY: `entry` has set it to a cell of this type, in a frame that is there as long as the coroutine. E stays
         // in that cell because the payload of a panic may be sent to another thread, and E may not.
         let cell = unsafe { &*self.control.escape.get().cast::<Cell<Option<Thrown<E>>>>() };
@@ -204,6 +209,17 @@ impl<Y, S, E> Yielder<Y, S, E> {
         // What an earlier unwind has left here was caught on its way: it is dropped now.
         drop(cell.replace(Some(thrown)));
         unwind::raise(id)
+    }
+
+    /// What `escape` does where nothing can unwind.
+    fn strand(&self, thrown: &Thrown<E>) -> ! {
+        let Thrown::Exit = thrown else {
+            report::abort("an error came to a yield_or_unwind in a program that cannot unwind");
+        };
+        loop {
+            // SAFETY: whoever has sent the exit waits for this coroutine; STUCK needs no value. It is not woken again.
+            unsafe { arch::suspend(self.control.root.link.get(), STUCK, Word::uninit()) };
+        }
     }
 
     /// Yields each of the items, as they come.

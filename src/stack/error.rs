@@ -12,7 +12,7 @@ use std::io;
 /// ```
 /// use switchback::Builder;
 ///
-/// let refused = Builder::new().stack_size(usize::MAX).create(|y| { y.yield_(1)?; Ok(()) });
+/// let refused = Builder::new().stack_size(usize::MAX).generator(|y| { y.yield_(1)?; Ok(()) });
 /// let error = refused.err().expect("no machine has that much");
 /// println!("{error}");
 /// let _body = error.into_body(); // not lost

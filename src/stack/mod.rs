@@ -57,7 +57,7 @@ pub const MAX_SIZE: usize = 64 * 1024 * 1024 * 1024;
 /// use switchback::{Builder, CoroutineState, stack::GuardedStack};
 ///
 /// let stack = GuardedStack::new(100 * 1024)?;
-/// let mut co = Builder::new().stack(stack).create(|y| { y.yield_(1)?; Ok(2) })?;
+/// let mut co = Builder::new().stack(stack).generator(|y| { y.yield_(1)?; Ok(2) })?;
 /// assert_eq!(co.resume()?, CoroutineState::Yielded(1));
 /// assert_eq!(co.resume()?, CoroutineState::Complete(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
