@@ -18,9 +18,9 @@
 //! yielder by somebody further in (who may have it, being further in) is refused instead of going to a stale place.
 
 use super::control::{DELEGATED, Notice, Standing};
-use super::entry::Outcome;
+use super::entry::{Failure, Outcome};
 use super::error::{Misuse, Thrown};
-use super::message::{DONE, NEXT, VALUE, decode, encode};
+use super::message::{IGNORED, NEXT, VALUE, decode, encode};
 use super::raw::Raw;
 use super::unwind;
 use super::yielder::Yielder;
@@ -173,15 +173,15 @@ impl<Y, S, E> Yielder<Y, S, E> {
         theirs.root.delegator.set(StackPointer::NULL);
         mine.delegate.set(ptr::null());
         self.woken(&arrival);
-        if arrival.kind != DONE {
+        if arrival.kind == IGNORED {
             core::hint::cold_path();
-            // SAFETY: what is not DONE is IGNORED.
+            // SAFETY: it is.
             return Err(unsafe { self.ignored(arrival, inner) });
         }
         let closer = theirs.closer.get();
-        // SAFETY: it is the DONE of `inner`.
-        match unsafe { inner.collect(arrival) } {
-            Ok(Ok(value)) if closer.is_null() => Ok(value),
+        // SAFETY: what is not IGNORED is the end of `inner`.
+        match unsafe { inner.collect(&arrival) } {
+            Ok(value) if closer.is_null() => Ok(value),
             outcome => {
                 core::hint::cold_path();
                 self.control.answer(closer);
@@ -197,15 +197,15 @@ impl<Y, S, E> Yielder<Y, S, E> {
         // SAFETY: a closer that a control block names is alive (invariant 6).
         let closer = unsafe { self.control.closer.get().as_ref() };
         match outcome {
-            Err(payload) => panic::resume_unwind(payload),
+            Err(Failure::Panicked(payload)) => panic::resume_unwind(payload),
             // An unwind that the delegate has swallowed goes on here: it is meant for a coroutine further out.
-            Ok(result) if closer.is_some_and(|closer| closer.unwind != 0) => {
-                drop(result);
+            swallowed if closer.is_some_and(|closer| closer.unwind != 0) => {
+                drop(swallowed);
                 unwind::raise(closer.map_or(0, |closer| closer.unwind))
             }
-            Ok(Err(thrown)) => thrown,
+            Err(Failure::Thrown(thrown)) => thrown,
             // The delegate has answered the exit by returning. The exit is meant for this coroutine all the same.
-            Ok(Ok(value)) => {
+            Ok(value) => {
                 drop(value);
                 Thrown::Exit
             }

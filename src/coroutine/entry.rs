@@ -2,20 +2,25 @@
 
 use super::control::{self, Control};
 use super::error::Thrown;
-use super::message::{DISCARD, DONE, address_of};
+use super::message::{DISCARD, FAILED, RETURNED, address_of, encode};
 use super::unwind;
 use super::yielder::Yielder;
-use crate::arch::{self, Root};
+use crate::arch::{self, Root, StackPointer};
 use crate::stack::pool::{self, Header};
 use core::cell::Cell;
-use core::mem::ManuallyDrop;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 
-/// How a body ended: with a result, or with the payload of a panic.
-pub(super) type Outcome<R, E> = Result<Result<R, Thrown<E>>, Box<dyn Any + Send>>;
+/// How a body ended, if it did not return a value.
+pub(super) enum Failure<E> {
+    Thrown(Thrown<E>),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// How a body ended. A value that it returned is a message by itself, so that a small one stays in a register.
+pub(super) type Outcome<R, E> = Result<R, Failure<E>>;
 
 /// Closures up to this size and alignment are written on the new stack, others are boxed. That write is not probed for
 /// the guard, as the frames of functions are, so it must be known to fit.
@@ -60,18 +65,19 @@ where
         let closure = control.cast::<u8>().as_ptr().wrapping_sub(size_of::<F>()).map_addr(|a| a & !(align - 1));
         closure.cast::<F>().write(body);
         let parked = arch::prepare(closure, entry::<F, Y, S, R, E>, control.as_ptr().cast());
-        control.write(Control {
-            root: Root::at(control.as_ptr().cast()),
-            parked: Cell::new(parked.marked()),
-            closer: Cell::new(ptr::null()),
-            pending: Cell::new(0),
-            woken_panicking: Cell::new(false),
-            discard: Cell::new(core::mem::needs_drop::<F>()),
-            escape: Cell::new(ptr::null()),
-            closure: Cell::new(closure),
-            created_at: Cell::new(created_at),
-            name: Cell::new(name),
-        });
+        // Field by field: a block written as one is made elsewhere and copied, by loads that are wider than the stores
+        // they wait for.
+        let block = control.as_ptr();
+        (&raw mut (*block).root).write(Root::at(block.cast()));
+        (&raw mut (*block).parked).write(Cell::new(parked.marked()));
+        (&raw mut (*block).closer).write(Cell::new(ptr::null()));
+        (&raw mut (*block).pending).write(Cell::new(0));
+        (&raw mut (*block).woken_panicking).write(Cell::new(false));
+        (&raw mut (*block).discard).write(Cell::new(core::mem::needs_drop::<F>()));
+        (&raw mut (*block).escape).write(Cell::new(ptr::null()));
+        (&raw mut (*block).closure).write(Cell::new(closure));
+        (&raw mut (*block).created_at).write(Cell::new(created_at));
+        (&raw mut (*block).name).write(Cell::new(name));
     }
     control
 }
@@ -89,7 +95,7 @@ where
     let control = unsafe { &*root.cast::<Control>() };
     let escape = Cell::new(None::<Thrown<E>>);
     control.escape.set((&raw const escape).cast());
-    let mut outcome: Outcome<R, E> = panic::catch_unwind(AssertUnwindSafe(|| {
+    let result = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `place` wrote an F there, which nobody has read yet.
         let body = unsafe { control.closure.get().cast::<F>().read() };
         if kind == DISCARD {
@@ -99,40 +105,56 @@ where
             body(Yielder::of(control))
         }
     }));
-    if control.pending.get() != 0 {
-        take_own_unwind(control, &mut outcome, &escape);
+    let (link, target) = consumer(control);
+    // `finish` does not return, so what is on this stack by now is dropped by nobody but the other side.
+    match &result {
+        // SAFETY: the delegator or the consumer is parked and waits for this coroutine (invariants 1 and 2); it takes the
+        // value before it gives the stack away (invariant 5).
+        Ok(Ok(value)) if control.pending.get() == 0 => unsafe { arch::finish(target, RETURNED, encode(value), link) },
+        _ => {
+            let outcome = fail(control, result, &escape);
+            match &outcome {
+                // SAFETY: as above.
+                Ok(value) => unsafe { arch::finish(target, RETURNED, encode(value), link) },
+                // SAFETY: as above.
+                Err(failure) => unsafe { arch::finish(target, FAILED, address_of(failure), link) },
+            }
+        }
     }
-    // What is on this stack from here on is not dropped any more.
-    let outcome = ManuallyDrop::new(outcome);
-    let _escape = ManuallyDrop::new(escape);
-    let link = control.root.link.get();
+}
+
+/// The link to hand on at the end, and who is to be woken: the delegator, if there is one, or else the link.
+#[inline(always)]
+fn consumer(control: &Control) -> (StackPointer, StackPointer) {
+    let (link, delegator) = (control.root.link.get(), control.root.delegator.get());
     if link.is_null() {
         // A coroutine cannot delegate and end at once: whoever is between the two borrows from its frames
         // (invariant 7). Going on would be a jump to nowhere.
         super::report::abort("a coroutine ended while it delegated");
     }
-    let delegator = control.root.delegator.get();
-    let target = if delegator.is_null() { link } else { delegator };
-    // SAFETY: the delegator or the consumer is parked and waits for this coroutine (invariants 1 and 2); it takes the
-    // outcome before it gives the stack away (invariant 5).
-    unsafe { arch::finish(target, DONE, address_of(&outcome), link) }
+    (link, if delegator.is_null() { link } else { delegator })
 }
 
-/// Turns the private unwind that was meant for this coroutine into the result that it stands for, and drops what an
-/// unwind that was caught on its way has left.
+/// Makes a failure of what the body ended with. A private unwind that was meant for this coroutine becomes the result that
+/// it stands for; what one that was caught on its way has left is dropped.
 #[cold]
 #[inline(never)]
-fn take_own_unwind<R, E>(control: &Control, outcome: &mut Outcome<R, E>, escape: &Cell<Option<Thrown<E>>>) {
-    match outcome {
-        Err(payload) if unwind::is_own(&**payload, control) => {
-            *outcome = Ok(Err(escape.take().unwrap_or(Thrown::Exit)));
+fn fail<R, E>(
+    control: &Control,
+    result: Result<Result<R, Thrown<E>>, Box<dyn Any + Send>>,
+    escape: &Cell<Option<Thrown<E>>>,
+) -> Outcome<R, E> {
+    let outcome = match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(thrown)) => Err(Failure::Thrown(thrown)),
+        Err(payload) if unwind::is_own(&*payload, control) => {
+            return Err(Failure::Thrown(escape.take().unwrap_or(Thrown::Exit)));
         }
-        _ => {
-            let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(escape.take())));
-            if let (Err(payload), Ok(_)) = (dropped, &*outcome) {
-                *outcome = Err(payload);
-            }
-        }
+        Err(payload) => Err(Failure::Panicked(payload)),
+    };
+    match panic::catch_unwind(AssertUnwindSafe(|| drop(escape.take()))) {
+        Err(payload) if outcome.is_ok() => Err(Failure::Panicked(payload)),
+        _ => outcome,
     }
 }
 

@@ -22,18 +22,20 @@ pub(super) const DISCARD: usize = 5;
 /// The function has been run.
 pub(super) const RAN: usize = 6;
 
-// To a consumer. A delegator gets DONE, too, or:
+// To a consumer. A delegator gets the two ends, too, or IGNORED.
 
 /// The word is the Y that was yielded.
 pub(super) const YIELDED: usize = 0;
-/// The word is the address of an [`Outcome`](super::entry::Outcome), on a stack that nothing runs on any more.
-pub(super) const DONE: usize = 1;
+/// The end: the word is the R that was returned, in place on a stack that nothing runs on any more.
+pub(super) const RETURNED: usize = 1;
+/// The other end: the word is the address of a [`Failure`](super::entry::Failure), likewise.
+pub(super) const FAILED: usize = 2;
 /// The word is the address of a [`ParentCall`](super::yielder::ParentCall), to be answered by `RAN`.
-pub(super) const CALL: usize = 2;
+pub(super) const CALL: usize = 3;
 /// The body can neither return nor unwind, and waits for ever. Only in answer to `EXIT`, and only with `panic=abort`.
-pub(super) const STUCK: usize = 3;
+pub(super) const STUCK: usize = 4;
 /// The word is the address of a [`Notice`](super::control::Notice): the delegate ignored an exit.
-pub(super) const IGNORED: usize = 4;
+pub(super) const IGNORED: usize = 5;
 
 /// Whether a `T` travels in the word itself.
 pub(super) const fn fits_in_word<T>() -> bool {

@@ -1,9 +1,9 @@
 //! The handle behind [`Coroutine`](super::Coroutine) and [`Scoped`](super::Scoped): resuming, sending, throwing.
 
 use super::control::{self, Control, RUNNING, Standing};
-use super::entry::{self, Outcome};
+use super::entry::{self, Failure, Outcome};
 use super::error::{SendError, Thrown};
-use super::message::{CALL, DISCARD, DONE, NEXT, RAN, THROW, VALUE, YIELDED, decode, encode};
+use super::message::{CALL, DISCARD, FAILED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, decode, encode};
 use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
@@ -115,11 +115,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         } else {
             arrival
         };
-        // SAFETY: what is neither YIELDED nor CALL is DONE.
-        match unsafe { self.collect(arrival) } {
-            Ok(Ok(value)) => Ok(CoroutineState::Complete(value)),
-            Ok(Err(thrown)) => Err(thrown),
-            Err(payload) => resume_panic(payload),
+        // SAFETY: what is neither YIELDED nor CALL is an end.
+        match unsafe { self.collect(&arrival) } {
+            Ok(value) => Ok(CoroutineState::Complete(value)),
+            Err(Failure::Thrown(thrown)) => Err(thrown),
+            Err(Failure::Panicked(payload)) => resume_panic(payload),
         }
     }
 
@@ -127,12 +127,18 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// # Safety
     ///
-    /// `arrival` is this coroutine's DONE.
+    /// `arrival` is this coroutine's end.
     #[inline(always)]
-    pub(super) unsafe fn collect(&mut self, arrival: Arrival) -> Outcome<R, E> {
-        debug_assert_eq!(arrival.kind, DONE);
-        // SAFETY: DONE's word is the address of an Outcome of the coroutine's types, on its stack, which nothing runs on.
-        let outcome = unsafe { arrival.word.assume_init().cast::<Outcome<R, E>>().read() };
+    pub(super) unsafe fn collect(&mut self, arrival: &Arrival) -> Outcome<R, E> {
+        debug_assert!(arrival.kind == RETURNED || arrival.kind == FAILED);
+        let outcome = if arrival.kind == RETURNED {
+            // SAFETY: RETURNED comes with an R (invariant 3), which is in place until the stack is released.
+            Ok(unsafe { decode(arrival.word) })
+        } else {
+            core::hint::cold_path();
+            // SAFETY: FAILED comes with the address of a Failure of the coroutine's E, in place likewise.
+            Err(unsafe { arrival.word.assume_init().cast::<Failure<E>>().read() })
+        };
         self.release();
         outcome
     }
@@ -209,10 +215,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             return self.release();
         }
         // SAFETY: a fresh stack counts as parked; DISCARD needs no value.
-        if let Err(payload) = unsafe {
+        if let Err(Failure::Panicked(payload)) = unsafe {
             self.control().parked.set(RUNNING);
             let arrival = arch::resume(fresh, DISCARD, Word::uninit());
-            self.collect(arrival)
+            self.collect(&arrival)
         } {
             resume_panic(payload);
         }

@@ -2,6 +2,7 @@
 
 use super::CoroutineState;
 use super::control::{Closer, Notice, RUNNING, Standing};
+use super::entry::Failure::{Panicked, Thrown as Failed};
 use super::error::{CloseError, SendError, Thrown};
 use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
 use super::raw::{Raw, Settled, resume_panic, serve_calls};
@@ -29,9 +30,9 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             // SAFETY: `parked` is parked.
             Standing::Suspended(parked) => match unsafe { self.ask(parked, &Closer::new(0)) } {
                 Settled::Yielded(value) => Ok(CoroutineState::Yielded(value)),
-                Settled::Ended(Ok(Ok(value))) => Ok(CoroutineState::Complete(value)),
-                Settled::Ended(Ok(Err(thrown))) => Err(SendError::Thrown(thrown)),
-                Settled::Ended(Err(payload)) => resume_panic(payload),
+                Settled::Ended(Ok(value)) => Ok(CoroutineState::Complete(value)),
+                Settled::Ended(Err(Failed(thrown))) => Err(SendError::Thrown(thrown)),
+                Settled::Ended(Err(Panicked(payload))) => resume_panic(payload),
                 Settled::Stuck => Err(SendError::Abandoned(())),
             },
             _ => Err(self.refusal(())),
@@ -49,11 +50,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             // SAFETY: `parked` is parked.
             Standing::Suspended(parked) => match unsafe { self.ask(parked, &Closer::new(0)) } {
                 Settled::Yielded(value) => Err(CloseError::Ignored(value)),
-                Settled::Ended(Ok(Ok(value))) => Ok(Some(value)),
-                Settled::Ended(Ok(Err(Thrown::Exit))) => Ok(None),
-                Settled::Ended(Ok(Err(Thrown::Error(error)))) => Err(CloseError::Error(error)),
-                Settled::Ended(Ok(Err(Thrown::Misuse(misuse)))) => Err(CloseError::Misuse(misuse)),
-                Settled::Ended(Err(payload)) => resume_panic(payload),
+                Settled::Ended(Ok(value)) => Ok(Some(value)),
+                Settled::Ended(Err(Failed(Thrown::Exit))) => Ok(None),
+                Settled::Ended(Err(Failed(Thrown::Error(error)))) => Err(CloseError::Error(error)),
+                Settled::Ended(Err(Failed(Thrown::Misuse(misuse)))) => Err(CloseError::Misuse(misuse)),
+                Settled::Ended(Err(Panicked(payload))) => resume_panic(payload),
                 Settled::Stuck => Err(CloseError::Leaked),
             },
         }
@@ -80,8 +81,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 return Settled::Stuck;
             }
             if arrival.kind != YIELDED {
-                // SAFETY: what is neither is DONE.
-                return Settled::Ended(unsafe { self.collect(arrival) });
+                // SAFETY: what is none of these is an end.
+                return Settled::Ended(unsafe { self.collect(&arrival) });
             }
             let delegator = closer.ignored();
             if delegator.is_null() || closer.unwind != 0 {
@@ -127,13 +128,13 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     fn shut_suspended(&mut self, parked: StackPointer) -> Shut {
         // SAFETY: `parked` is parked.
         match unsafe { self.ask(parked, &Closer::new(0)) } {
-            Settled::Ended(Ok(Ok(_) | Err(Thrown::Exit))) => Shut::Ended,
-            Settled::Ended(Ok(Err(lost))) => {
+            Settled::Ended(Ok(_) | Err(Failed(Thrown::Exit))) => Shut::Ended,
+            Settled::Ended(Err(Failed(lost))) => {
                 report(Event::ErrorLost, self.description());
                 drop(lost);
                 Shut::Ended
             }
-            Settled::Ended(Err(payload)) => {
+            Settled::Ended(Err(Panicked(payload))) => {
                 self.pass_on(payload);
                 Shut::Ended
             }
@@ -155,8 +156,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 self.control().pending.set(closer.unwind);
                 // SAFETY: `parked` is parked.
                 match unsafe { self.ask(parked, &closer) } {
-                    Settled::Ended(Ok(_)) => Shut::Ended,
-                    Settled::Ended(Err(payload)) => {
+                    Settled::Ended(Ok(_) | Err(Failed(_))) => Shut::Ended,
+                    Settled::Ended(Err(Panicked(payload))) => {
                         self.pass_on(payload);
                         Shut::Ended
                     }
