@@ -18,5 +18,6 @@
     .cfi_offset rbp, -24
     .cfi_offset rip, -16
     .cfi_offset rbx, -8
+    nop                         # the return address is just past it, so that it is in this function for everybody
     ud2
     .cfi_endproc

@@ -61,9 +61,9 @@ pub(crate) struct Frame {
 #[repr(C, align(16))]
 struct FreshFrame {
     parked: Frame,
-    entry: Entry,
+    return_address: *const (),
     root: *const Root,
-    _unused: usize,
+    entry: Entry,
 }
 
 const _: () = {
@@ -71,8 +71,9 @@ const _: () = {
     assert!(core::mem::offset_of!(Frame, frame_pointer) == 0);
     assert!(core::mem::offset_of!(Frame, wake_up) == 8);
     assert!(core::mem::offset_of!(Frame, reserved) == 16);
-    assert!(core::mem::offset_of!(FreshFrame, entry) == 24);
+    assert!(core::mem::offset_of!(FreshFrame, return_address) == 24);
     assert!(core::mem::offset_of!(FreshFrame, root) == 32);
+    assert!(core::mem::offset_of!(FreshFrame, entry) == 40);
     assert!(size_of::<FreshFrame>() == 48);
     assert!(core::mem::offset_of!(Root, link) == 0);
     assert!(core::mem::offset_of!(Root, return_address) == 8);
@@ -90,9 +91,12 @@ pub(crate) struct StackPointer(*mut Frame);
 impl StackPointer {
     pub(crate) const NULL: Self = Self(ptr::null_mut());
 
+    /// Marks are below this, and stack pointers, with or without their lowest bit set, are not.
+    const MARKS: usize = 64;
+
     /// A value that is no stack pointer: odd, so that it differs from all of them, which are multiples of eight.
     pub(crate) const fn mark(odd: usize) -> Self {
-        assert!(odd % 2 == 1);
+        assert!(odd % 2 == 1 && odd < Self::MARKS);
         Self(ptr::without_provenance_mut(odd))
     }
 
@@ -104,6 +108,12 @@ impl StackPointer {
     #[inline(always)]
     pub(crate) fn is_marked(self) -> bool {
         self.0.addr() & 1 != 0
+    }
+
+    /// Whether this is a mark and no stack pointer.
+    #[inline(always)]
+    pub(crate) fn is_mark(self) -> bool {
+        self.0.addr() < Self::MARKS
     }
 
     /// The same stack pointer with its lowest bit set.
@@ -122,8 +132,9 @@ impl StackPointer {
 pub(crate) struct Root {
     /// The consumer: who gets the next message. Null before the start and while the coroutine delegates.
     pub(crate) link: Cell<StackPointer>,
-    /// Written by `start`. With `link` it has the shape of a frame record: the chain of frame pointers leads over it.
-    return_address: Cell<*const ()>,
+    /// That of the entry function. With `link` it has the shape of a frame record: the chain of frame pointers leads over
+    /// it.
+    return_address: *const (),
     /// The coroutine parked in [`delegate`] on this one, or null. With the next two fields it has the shape of a
     /// [`Frame`] that unwinders go to when they look for the consumer of a coroutine that delegates to this one.
     pub(crate) delegator: Cell<StackPointer>,
@@ -138,20 +149,26 @@ impl Root {
     /// The record that is to be at `this`.
     #[inline(always)]
     pub(crate) fn at(this: *const Root) -> Self {
-        Self { follow: cpu::follow as *const (), this, ..Self::unused() }
+        Self { return_address: past_nop(cpu::bottom), follow: past_nop(cpu::follow), this, ..Self::unused() }
     }
 
     /// A record that no coroutine uses.
     pub(crate) const fn unused() -> Self {
         Self {
             link: Cell::new(StackPointer::NULL),
-            return_address: Cell::new(ptr::null()),
+            return_address: ptr::null(),
             delegator: Cell::new(StackPointer::NULL),
             follow: ptr::null(),
             delegate: Cell::new(ptr::null()),
             this: ptr::null(),
         }
     }
+}
+
+/// A return address in a frame that never runs and begins with a nop.
+#[inline(always)]
+fn past_nop(frame: unsafe extern "C" fn()) -> *const () {
+    (frame as *const u8).wrapping_add(cpu::NOP).cast()
 }
 
 /// What a fresh stack runs, with the kind of the message that started it. It never returns and never unwinds.
@@ -178,6 +195,7 @@ pub(crate) unsafe fn prepare(top: *mut u8, entry: Entry, root: *const Root) -> S
     unsafe {
         let frame = top.cast::<FreshFrame>().sub(1);
         (&raw mut (*frame).parked.wake_up).write(cpu::start as *const ());
+        (&raw mut (*frame).return_address).write(past_nop(cpu::bottom));
         (&raw mut (*frame).entry).write(entry);
         (&raw mut (*frame).root).write(root);
         StackPointer(frame.cast())

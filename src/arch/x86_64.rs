@@ -86,8 +86,14 @@ pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link:
 /// Where a fresh stack begins: see `arch/x86_64/start.s`. Reached by a jump only.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn start() {
+    naked_asm!(include_str!("../../arch/x86_64/start.s"))
+}
+
+/// The outermost frame of a coroutine: see `arch/x86_64/bottom.s`. It never runs.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn bottom() {
     naked_asm!(
-        include_str!("../../arch/x86_64/start.s"),
+        include_str!("../../arch/x86_64/bottom.s"),
         DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
         DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
         DW_OP_deref = const dwarf::DW_OP_DEREF,
@@ -99,6 +105,9 @@ pub(super) unsafe extern "C" fn start() {
         DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
     )
 }
+
+/// The length of the nop that `bottom` and `follow` begin with, in bytes.
+pub(super) const NOP: usize = 1;
 
 /// What unwinders find where a coroutine delegates: see `arch/x86_64/follow.s`. It never runs.
 #[unsafe(naked)]

@@ -1,6 +1,6 @@
 //! Coroutines with a name, a size or a stack of one's own.
 
-use super::control;
+use super::control::TENANT;
 use super::entry;
 use super::error::{CreateError, Thrown};
 use super::raw::Raw;
@@ -133,7 +133,7 @@ type Refused = (StackError, Option<Box<dyn Stack>>);
 
 fn find_stack(size: Option<usize>, stack: Option<Box<dyn Stack>>) -> Result<NonNull<Header>, Refused> {
     match stack {
-        Some(stack) => pool::adopt(stack, control::abandon).map_err(|(error, stack)| (error, Some(stack))),
+        Some(stack) => pool::adopt(stack, &TENANT).map_err(|(error, stack)| (error, Some(stack))),
         None => size.map_or(Ok(Class::DEFAULT), Class::with).and_then(entry::take).map_err(|error| (error, None)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::report::Description;
 use crate::arch::{Root, StackPointer, Word};
-use crate::stack::pool::Header;
+use crate::stack::pool::{Header, Tenant};
 use core::cell::Cell;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
@@ -16,7 +16,9 @@ use core::ptr::{self, NonNull};
 ///    frames of the body
 /// ```
 ///
-/// Only the coroutine's thread touches it (invariant 4), so everything is in cells.
+/// Only the coroutine's thread touches it (invariant 4), so everything is in cells. It is written when a thread gets the
+/// stack ([`move_in`]), and whoever changes `root.delegator`, `root.delegate`, `closer`, `special` or `name` puts back what
+/// it found by the coroutine's end (invariant 10), so that creating a coroutine writes the other fields only.
 #[repr(C, align(64))]
 pub(crate) struct Control {
     pub(super) root: Root,
@@ -24,15 +26,11 @@ pub(crate) struct Control {
     pub(super) parked: Cell<StackPointer>,
     /// Set while this coroutine answers an exit or an unwind (invariant 6).
     pub(super) closer: Cell<*const Closer>,
-    /// The unwind that this coroutine's root takes for its own, or 0.
-    pub(super) pending: Cell<u64>,
-    /// Whether it was woken while the thread was panicking, and so may suspend while the thread is panicking.
-    pub(super) woken_panicking: Cell<bool>,
-    /// Whether an unstarted closure has something to drop.
-    pub(super) discard: Cell<bool>,
+    /// What makes an end a special one, or 0: the id of the unwind that this coroutine's root takes for its own, and in the
+    /// lowest bit whether the coroutine was woken while the thread was panicking, and so may suspend while it is.
+    special: Cell<u64>,
     /// Where the entry function keeps what an unwinding yield carries: a `Cell<Option<Thrown<E>>>`.
     pub(super) escape: Cell<*const ()>,
-    pub(super) closure: Cell<*mut u8>,
     pub(super) created_at: Cell<&'static Location<'static>>,
     /// Owned by the handle.
     pub(super) name: Cell<Option<NonNull<str>>>,
@@ -49,6 +47,9 @@ pub(super) const DELEGATED: StackPointer = StackPointer::mark(5);
 /// Its thread's locals are gone: see `stack::pool`.
 pub(super) const ABANDONED: StackPointer = StackPointer::mark(7);
 
+/// The lowest bit of [`Control::special`].
+const WOKEN_PANICKING: u64 = 1;
+
 /// What a handle's `parked` stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Standing {
@@ -60,6 +61,19 @@ pub(super) enum Standing {
 }
 
 impl Control {
+    /// One that says FINISHED and nothing else.
+    const fn unused() -> Self {
+        Self {
+            root: Root::unused(),
+            parked: Cell::new(FINISHED),
+            closer: Cell::new(ptr::null()),
+            special: Cell::new(0),
+            escape: Cell::new(ptr::null()),
+            created_at: Cell::new(Location::caller()),
+            name: Cell::new(None),
+        }
+    }
+
     /// The control block that goes below `header`.
     #[inline(always)]
     pub(super) fn below(header: NonNull<Header>) -> NonNull<Control> {
@@ -74,14 +88,52 @@ impl Control {
         unsafe { this.add(1).cast() }
     }
 
+    #[inline(always)]
     pub(super) fn standing(&self) -> Standing {
-        match self.parked.get() {
-            FINISHED => Standing::Finished,
-            RUNNING | DELEGATED => Standing::Running,
-            ABANDONED => Standing::Abandoned,
-            created if created.is_marked() => Standing::Created(created.unmarked()),
-            parked => Standing::Suspended(parked),
+        let parked = self.parked.get();
+        if !parked.is_marked() {
+            return Standing::Suspended(parked);
         }
+        if !parked.is_mark() {
+            return Standing::Created(parked.unmarked());
+        }
+        match parked {
+            FINISHED => Standing::Finished,
+            ABANDONED => Standing::Abandoned,
+            _ => Standing::Running,
+        }
+    }
+
+    /// The id of the unwind that this coroutine's root takes for its own, or 0.
+    pub(super) fn pending(&self) -> u64 {
+        self.special.get() & !WOKEN_PANICKING
+    }
+
+    /// `id` is even.
+    pub(super) fn set_pending(&self, id: u64) {
+        debug_assert!(id & WOKEN_PANICKING == 0);
+        self.special.set(id | (self.special.get() & WOKEN_PANICKING));
+    }
+
+    pub(super) fn set_woken_panicking(&self) {
+        self.special.set(self.special.get() | WOKEN_PANICKING);
+    }
+
+    /// Whether it was woken while the thread was panicking. That is used up by suspending once.
+    pub(super) fn take_woken_panicking(&self) -> bool {
+        let special = self.special.get();
+        self.special.set(special & !WOKEN_PANICKING);
+        special & WOKEN_PANICKING != 0
+    }
+
+    #[inline(always)]
+    pub(super) fn ends_as_usual(&self) -> bool {
+        self.special.get() == 0
+    }
+
+    /// What `ends_as_usual` asks for, again.
+    pub(super) fn forget_special(&self) {
+        self.special.set(0);
     }
 
     /// Hands the consumer's exit or unwind, if `closer` is one, to this coroutine.
@@ -100,12 +152,26 @@ impl Control {
     }
 }
 
+/// What the pool tells of.
+pub(super) static TENANT: Tenant = Tenant { move_in, abandon };
+
+/// Writes the control block of a stack that this thread has got.
+///
+/// # Safety
+///
+/// The stack is unused.
+unsafe fn move_in(header: NonNull<Header>) {
+    let control = Control::below(header).as_ptr();
+    // SAFETY: the place is on an unused stack, aligned as the header is, and large enough.
+    unsafe { control.write(Control { root: Root::at(control.cast()), ..Control::unused() }) };
+}
+
 /// Marks a coroutine that is not finished when its thread's locals die: see `stack::pool`.
 ///
 /// # Safety
 ///
 /// A coroutine of this thread has the stack.
-pub(super) unsafe fn abandon(header: NonNull<Header>) {
+unsafe fn abandon(header: NonNull<Header>) {
     // SAFETY: the stack is in use, so the control block below its header is valid.
     let control = unsafe { Control::below(header).as_ref() };
     if matches!(control.standing(), Standing::Created(_) | Standing::Suspended(_)) {
@@ -150,21 +216,11 @@ pub(super) struct Notice {
 }
 
 /// The control block of every handle whose coroutine has ended and given its stack back. Never written.
+#[inline(always)]
 pub(super) fn finished() -> NonNull<Control> {
     struct Shared(Control);
     // SAFETY: nobody writes it: every write to a control block follows a look at `parked`, which says FINISHED here.
     unsafe impl Sync for Shared {}
-    static ENDED: Shared = Shared(Control {
-        root: Root::unused(),
-        parked: Cell::new(FINISHED),
-        closer: Cell::new(ptr::null()),
-        pending: Cell::new(0),
-        woken_panicking: Cell::new(false),
-        discard: Cell::new(false),
-        escape: Cell::new(ptr::null()),
-        closure: Cell::new(ptr::null_mut()),
-        created_at: Cell::new(Location::caller()),
-        name: Cell::new(None),
-    });
+    static ENDED: Shared = Shared(Control::unused());
     NonNull::from(&ENDED.0)
 }

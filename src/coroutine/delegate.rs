@@ -25,7 +25,7 @@ use super::raw::Raw;
 use super::unwind;
 use super::yielder::Yielder;
 use super::{Coroutine, Scoped};
-use crate::arch::{self, Arrival, StackPointer, Word};
+use crate::arch::{self, StackPointer, Word};
 use core::mem::ManuallyDrop;
 use core::ptr;
 use std::panic;
@@ -139,7 +139,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
     #[inline(always)]
     fn delegate<R>(&self, kind: usize, first: S, inner: &mut Raw<Y, S, R, E>) -> Result<R, Thrown<E>> {
         let link = self.control.root.link.get();
-        if link.is_null() || (thread::panicking() && !self.control.woken_panicking.take()) {
+        if link.is_null() || (thread::panicking() && !self.control.take_woken_panicking()) {
             core::hint::cold_path();
             return Err(Thrown::Misuse(self.why_refused()));
         }
@@ -172,15 +172,19 @@ impl<Y, S, E> Yielder<Y, S, E> {
         let arrival = unsafe { arch::delegate(parked, kind, word, link, theirs.root.delegator.as_ptr()) };
         theirs.root.delegator.set(StackPointer::NULL);
         mine.delegate.set(ptr::null());
-        self.woken(&arrival);
+        self.woken(arrival.from);
         if arrival.kind == IGNORED {
             core::hint::cold_path();
             // SAFETY: it is.
-            return Err(unsafe { self.ignored(arrival, inner) });
+            return Err(unsafe { self.ignored(arrival.word, inner) });
         }
         let closer = theirs.closer.get();
+        if !closer.is_null() {
+            core::hint::cold_path();
+            theirs.closer.set(ptr::null());
+        }
         // SAFETY: what is not IGNORED is the end of `inner`.
-        match unsafe { inner.collect(&arrival) } {
+        match unsafe { inner.collect(arrival.kind, arrival.word) } {
             Ok(value) if closer.is_null() => Ok(value),
             outcome => {
                 core::hint::cold_path();
@@ -216,12 +220,12 @@ impl<Y, S, E> Yielder<Y, S, E> {
     ///
     /// # Safety
     ///
-    /// `arrival` is an IGNORED.
+    /// `word` is that of an IGNORED.
     #[cold]
     #[inline(never)]
-    unsafe fn ignored<R>(&self, arrival: Arrival, inner: &mut Raw<Y, S, R, E>) -> Thrown<E> {
+    unsafe fn ignored<R>(&self, word: Word, inner: &mut Raw<Y, S, R, E>) -> Thrown<E> {
         // SAFETY: IGNORED comes with the address of a notice, in the frame of whoever waits for this coroutine now.
-        let notice = unsafe { &*arrival.word.assume_init().cast::<Notice>() };
+        let notice = unsafe { &*word.assume_init().cast::<Notice>() };
         inner.control().parked.set(notice.parked);
         self.control.answer(notice.closer);
         // SAFETY: the word is that of a YIELDED of the same types, whose sender is still parked.

@@ -1,6 +1,6 @@
 //! A coroutine's root: making one, and its outermost Rust function.
 
-use super::control::{self, Control};
+use super::control::{Control, TENANT};
 use super::error::Thrown;
 use super::message::{DISCARD, FAILED, RETURNED, address_of, encode};
 use super::unwind;
@@ -9,7 +9,7 @@ use crate::arch::{self, Root, StackPointer};
 use crate::stack::pool::{self, Header};
 use core::cell::Cell;
 use core::panic::Location;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -58,28 +58,27 @@ where
 {
     const { assert!(size_of::<F>() <= INLINE_SIZE && align_of::<F>() <= INLINE_ALIGN) };
     let control = Control::below(header);
-    let align = if align_of::<F>() > 16 { align_of::<F>() } else { 16 };
     // SAFETY: the stack has at least 16 KiB, which is more than header, colours, control block, closure and a frame; it
-    // is ours, and all addresses are aligned as their types ask.
+    // is ours, `closure` is aligned for an F and for a frame, and `move_in` has written the control block.
     unsafe {
-        let closure = control.cast::<u8>().as_ptr().wrapping_sub(size_of::<F>()).map_addr(|a| a & !(align - 1));
-        closure.cast::<F>().write(body);
-        let parked = arch::prepare(closure, entry::<F, Y, S, R, E>, control.as_ptr().cast());
-        // Field by field: a block written as one is made elsewhere and copied, by loads that are wider than the stores
-        // they wait for.
-        let block = control.as_ptr();
-        (&raw mut (*block).root).write(Root::at(block.cast()));
-        (&raw mut (*block).parked).write(Cell::new(parked.marked()));
-        (&raw mut (*block).closer).write(Cell::new(ptr::null()));
-        (&raw mut (*block).pending).write(Cell::new(0));
-        (&raw mut (*block).woken_panicking).write(Cell::new(false));
-        (&raw mut (*block).discard).write(Cell::new(core::mem::needs_drop::<F>()));
-        (&raw mut (*block).escape).write(Cell::new(ptr::null()));
-        (&raw mut (*block).closure).write(Cell::new(closure));
-        (&raw mut (*block).created_at).write(Cell::new(created_at));
-        (&raw mut (*block).name).write(Cell::new(name));
+        let closure = closure_below::<F>(control.as_ptr());
+        closure.write(body);
+        let parked = arch::prepare(closure.cast(), entry::<F, Y, S, R, E>, control.as_ptr().cast());
+        let control = control.as_ref();
+        control.parked.set(parked.marked());
+        control.created_at.set(created_at);
+        if name.is_some() {
+            control.name.set(name);
+        }
     }
     control
+}
+
+/// Where the closure of a coroutine is: below its control block.
+#[inline(always)]
+fn closure_below<F>(control: *const Control) -> *mut F {
+    let align = if align_of::<F>() > 16 { align_of::<F>() } else { 16 };
+    control.cast_mut().cast::<u8>().wrapping_sub(size_of::<F>()).map_addr(|address| address & !(align - 1)).cast()
 }
 
 /// The outermost Rust function of a coroutine. Panics end here, and so does the stack's use.
@@ -93,34 +92,60 @@ where
 {
     // SAFETY: `root` is the first field of a control block, which stays until the coroutine has ended.
     let control = unsafe { &*root.cast::<Control>() };
+    if kind == DISCARD {
+        // SAFETY: the same contract.
+        unsafe { discard::<F, E>(control) };
+    }
     let escape = Cell::new(None::<Thrown<E>>);
     control.escape.set((&raw const escape).cast());
     let result = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `place` wrote an F there, which nobody has read yet.
-        let body = unsafe { control.closure.get().cast::<F>().read() };
-        if kind == DISCARD {
-            drop(body);
-            Err(Thrown::Exit)
-        } else {
-            body(Yielder::of(control))
-        }
+        let body = unsafe { closure_below::<F>(control).read() };
+        body(Yielder::of(control))
     }));
     let (link, target) = consumer(control);
     // `finish` does not return, so what is on this stack by now is dropped by nobody but the other side.
-    match &result {
-        // SAFETY: the delegator or the consumer is parked and waits for this coroutine (invariants 1 and 2); it takes the
-        // value before it gives the stack away (invariant 5).
-        Ok(Ok(value)) if control.pending.get() == 0 => unsafe { arch::finish(target, RETURNED, encode(value), link) },
-        _ => {
-            let outcome = fail(control, result, &escape);
-            match &outcome {
-                // SAFETY: as above.
-                Ok(value) => unsafe { arch::finish(target, RETURNED, encode(value), link) },
-                // SAFETY: as above.
-                Err(failure) => unsafe { arch::finish(target, FAILED, address_of(failure), link) },
+    // Taken apart here, and put together again where it is wanted: as a whole it would have to be in memory.
+    let outcome = match result {
+        Ok(Ok(value)) => {
+            if control.ends_as_usual() {
+                // SAFETY: the delegator or the consumer is parked and waits for this coroutine (invariants 1 and 2); it
+                // takes the value before it gives the stack away (invariant 5).
+                unsafe { arch::finish(target, RETURNED, encode(&value), link) };
             }
+            core::hint::cold_path();
+            tidy_up(control, Ok(value), &escape)
         }
+        Ok(Err(thrown)) => tidy_up(control, Err(Failure::Thrown(thrown)), &escape),
+        Err(payload) => tidy_up(control, Err(Failure::Panicked(payload)), &escape),
+    };
+    match outcome {
+        // SAFETY: as above.
+        Ok(value) => unsafe { arch::finish(target, RETURNED, encode(&value), link) },
+        // SAFETY: as above.
+        Err(failure) => unsafe { arch::finish(target, FAILED, address_of(&failure), link) },
     }
+}
+
+/// The whole life of a coroutine that is not to start: drops its closure.
+///
+/// # Safety
+///
+/// As for [`entry`].
+#[cold]
+#[inline(never)]
+unsafe fn discard<F, E>(control: &Control) -> ! {
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: `place` wrote an F there, which nobody has read yet.
+        drop(unsafe { closure_below::<F>(control).read() });
+    }));
+    let failure = match dropped {
+        Ok(()) => Failure::Thrown(Thrown::<E>::Exit),
+        Err(payload) => Failure::Panicked(payload),
+    };
+    let (link, target) = consumer(control);
+    // SAFETY: as in `entry`.
+    unsafe { arch::finish(target, FAILED, address_of(&failure), link) }
 }
 
 /// The link to hand on at the end, and who is to be woken: the delegator, if there is one, or else the link.
@@ -135,23 +160,21 @@ fn consumer(control: &Control) -> (StackPointer, StackPointer) {
     (link, if delegator.is_null() { link } else { delegator })
 }
 
-/// Makes a failure of what the body ended with. A private unwind that was meant for this coroutine becomes the result that
-/// it stands for; what one that was caught on its way has left is dropped.
+/// What the body has ended with, where unwinds may have been about. A private unwind that was meant for this coroutine
+/// becomes the result that it stands for; what one that was caught on its way has left is dropped.
+#[inline(always)]
+fn tidy_up<R, E>(control: &Control, outcome: Outcome<R, E>, escape: &Cell<Option<Thrown<E>>>) -> Outcome<R, E> {
+    if control.ends_as_usual() { outcome } else { tidy_up_slow(control, outcome, escape) }
+}
+
 #[cold]
 #[inline(never)]
-fn fail<R, E>(
-    control: &Control,
-    result: Result<Result<R, Thrown<E>>, Box<dyn Any + Send>>,
-    escape: &Cell<Option<Thrown<E>>>,
-) -> Outcome<R, E> {
-    let outcome = match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(thrown)) => Err(Failure::Thrown(thrown)),
-        Err(payload) if unwind::is_own(&*payload, control) => {
-            return Err(Failure::Thrown(escape.take().unwrap_or(Thrown::Exit)));
-        }
-        Err(payload) => Err(Failure::Panicked(payload)),
-    };
+fn tidy_up_slow<R, E>(control: &Control, outcome: Outcome<R, E>, escape: &Cell<Option<Thrown<E>>>) -> Outcome<R, E> {
+    let own = matches!(&outcome, Err(Failure::Panicked(payload)) if unwind::is_own(&**payload, control));
+    control.forget_special();
+    if own {
+        return Err(Failure::Thrown(escape.take().unwrap_or(Thrown::Exit)));
+    }
     match panic::catch_unwind(AssertUnwindSafe(|| drop(escape.take()))) {
         Err(payload) if outcome.is_ok() => Err(Failure::Panicked(payload)),
         _ => outcome,
@@ -161,5 +184,5 @@ fn fail<R, E>(
 /// Takes a stack from the pool for a coroutine.
 #[inline(always)]
 pub(super) fn take(class: pool::Class) -> Result<NonNull<Header>, crate::stack::StackError> {
-    pool::take(class, control::abandon)
+    pool::take(class, &TENANT)
 }

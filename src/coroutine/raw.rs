@@ -22,7 +22,7 @@ type Types<Y, S, R, E> = PhantomData<(fn() -> (Y, R), fn(S) -> S, fn(E) -> E, *m
 
 /// A handle that does nothing when it is dropped.
 pub struct Raw<Y, S, R, E> {
-    control: NonNull<Control>,
+    pub(super) control: NonNull<Control>,
     created_at: &'static Location<'static>,
     name: Option<Box<str>>,
     _types: Types<Y, S, R, E>,
@@ -60,9 +60,25 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     /// Gives the stack back: the coroutine has ended and its outcome has been taken (invariant 5).
     #[inline(always)]
     pub(super) fn release(&mut self) {
+        if self.name.is_some() {
+            self.control().name.set(None);
+        }
         let ended = mem::replace(&mut self.control, control::finished());
         // SAFETY: nothing runs on the stack any more, and the handle has just forgotten it.
         unsafe { pool::put(Control::header(ended)) };
+    }
+
+    /// Whether the stack has been given back. A compiler that has just seen it happen need not look.
+    #[inline(always)]
+    pub(super) fn has_ended(&self) -> bool {
+        self.control == control::finished()
+    }
+
+    /// The handle, moved, and one that has ended in its place.
+    #[inline(always)]
+    pub(super) fn take(&mut self) -> Self {
+        let control = mem::replace(&mut self.control, control::finished());
+        Self { control, created_at: self.created_at, name: self.name.take(), _types: PhantomData }
     }
 
     /// Leaves the stack as it is, for ever, and the name that its control block points to.
@@ -105,7 +121,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         core::hint::cold_path();
         let arrival = if arrival.kind == CALL {
             // SAFETY: CALL's word is a ParentCall's address.
-            let arrival = unsafe { serve_calls(arrival) };
+            let arrival = unsafe { serve_calls(arrival.word, arrival.from) };
             if arrival.kind == YIELDED {
                 self.control().parked.set(arrival.from);
                 // SAFETY: as above.
@@ -116,7 +132,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             arrival
         };
         // SAFETY: what is neither YIELDED nor CALL is an end.
-        match unsafe { self.collect(&arrival) } {
+        match unsafe { self.collect(arrival.kind, arrival.word) } {
             Ok(value) => Ok(CoroutineState::Complete(value)),
             Err(Failure::Thrown(thrown)) => Err(thrown),
             Err(Failure::Panicked(payload)) => resume_panic(payload),
@@ -127,17 +143,17 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// # Safety
     ///
-    /// `arrival` is this coroutine's end.
+    /// `kind` and `word` are those of this coroutine's end.
     #[inline(always)]
-    pub(super) unsafe fn collect(&mut self, arrival: &Arrival) -> Outcome<R, E> {
-        debug_assert!(arrival.kind == RETURNED || arrival.kind == FAILED);
-        let outcome = if arrival.kind == RETURNED {
+    pub(super) unsafe fn collect(&mut self, kind: usize, word: Word) -> Outcome<R, E> {
+        debug_assert!(kind == RETURNED || kind == FAILED);
+        let outcome = if kind == RETURNED {
             // SAFETY: RETURNED comes with an R (invariant 3), which is in place until the stack is released.
-            Ok(unsafe { decode(arrival.word) })
+            Ok(unsafe { decode(word) })
         } else {
             core::hint::cold_path();
             // SAFETY: FAILED comes with the address of a Failure of the coroutine's E, in place likewise.
-            Err(unsafe { arrival.word.assume_init().cast::<Failure<E>>().read() })
+            Err(unsafe { word.assume_init().cast::<Failure<E>>().read() })
         };
         self.release();
         outcome
@@ -147,7 +163,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     pub(super) fn send(&mut self, value: S) -> Result<CoroutineState<Y, R>, SendError<S, E>> {
         let parked = self.control().parked.get();
         if parked.is_marked() {
-            return Err(self.refusal(value));
+            return Err(refusal(self.control, value));
         }
         // SAFETY: it is not marked, so it is parked; VALUE goes with an S.
         unsafe { self.deliver(parked, VALUE, value) }.map_err(SendError::Thrown)
@@ -172,7 +188,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             // SAFETY: a fresh stack counts as parked; to be started it needs no value.
             Standing::Created(fresh) => unsafe { self.deliver(fresh, NEXT, ()) }.map_err(SendError::Thrown),
             Standing::Suspended(_) => Err(SendError::Started(())),
-            _ => Err(self.refusal(())),
+            _ => Err(refusal(self.control, ())),
         }
     }
 
@@ -185,24 +201,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                     self.discard();
                     SendError::Thrown(Thrown::Error(error))
                 }
-                _ => self.refusal(error),
+                _ => refusal(self.control, error),
             });
         }
         // SAFETY: it is not marked, so it is parked; THROW goes with an E.
         unsafe { self.deliver(parked, THROW, error) }.map_err(SendError::Thrown)
-    }
-
-    /// Why `value` was not delivered. The coroutine is not parked.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn refusal<T>(&self, value: T) -> SendError<T, E> {
-        match self.control().standing() {
-            Standing::Created(_) => SendError::NotStarted(value),
-            Standing::Suspended(_) => SendError::Started(value),
-            Standing::Running => SendError::Running(value),
-            Standing::Finished => SendError::Finished(value),
-            Standing::Abandoned => SendError::Abandoned(value),
-        }
     }
 
     /// Ends a coroutine that has not started. Its closure is dropped on its own stack: it may hold other coroutines that
@@ -211,14 +214,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     #[inline(never)]
     pub(super) fn discard(&mut self) {
         let Standing::Created(fresh) = self.control().standing() else { return };
-        if !self.control().discard.get() {
-            return self.release();
-        }
         // SAFETY: a fresh stack counts as parked; DISCARD needs no value.
         if let Err(Failure::Panicked(payload)) = unsafe {
             self.control().parked.set(RUNNING);
             let arrival = arch::resume(fresh, DISCARD, Word::uninit());
-            self.collect(&arrival)
+            self.collect(arrival.kind, arrival.word)
         } {
             resume_panic(payload);
         }
@@ -252,14 +252,31 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 }
 
-/// Runs what the coroutine asks for on this stack, until it asks no more.
+/// Why `value` was not delivered to a coroutine that is not parked. Takes the block, not the handle: a reference to the
+/// handle would keep it in memory.
+#[cold]
+#[inline(never)]
+pub(super) fn refusal<T, E>(control: NonNull<Control>, value: T) -> SendError<T, E> {
+    // SAFETY: a handle's control block is valid.
+    match unsafe { control.as_ref() }.standing() {
+        Standing::Created(_) => SendError::NotStarted(value),
+        Standing::Suspended(_) => SendError::Started(value),
+        Standing::Running => SendError::Running(value),
+        Standing::Finished => SendError::Finished(value),
+        Standing::Abandoned => SendError::Abandoned(value),
+    }
+}
+
+/// Runs what the coroutine asks for on this stack, until it asks no more. The message comes in registers: a reference to
+/// it would make the caller keep every message in memory.
 ///
 /// # Safety
 ///
-/// `arrival` has come from a coroutine, and is a CALL.
+/// `word` and `from` are those of a CALL that has come from a coroutine.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn serve_calls(mut arrival: Arrival) -> Arrival {
+pub(super) unsafe fn serve_calls(word: Word, from: StackPointer) -> Arrival {
+    let mut arrival = Arrival { kind: CALL, word, from };
     while arrival.kind == CALL {
         // SAFETY: CALL's word is the address of a ParentCall in the coroutine's frames, which is parked until RAN.
         unsafe {

@@ -5,10 +5,11 @@ use super::control::{Closer, Notice, RUNNING, Standing};
 use super::entry::Failure::{Panicked, Thrown as Failed};
 use super::error::{CloseError, SendError, Thrown};
 use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
-use super::raw::{Raw, Settled, resume_panic, serve_calls};
+use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
 use crate::arch::{self, StackPointer};
+use core::ptr;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
@@ -35,7 +36,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Settled::Ended(Err(Panicked(payload))) => resume_panic(payload),
                 Settled::Stuck => Err(SendError::Abandoned(())),
             },
-            _ => Err(self.refusal(())),
+            _ => Err(refusal(self.control, ())),
         }
     }
 
@@ -74,15 +75,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         loop {
             if arrival.kind == CALL {
                 // SAFETY: it is a CALL, from a coroutine.
-                arrival = unsafe { serve_calls(arrival) };
+                arrival = unsafe { serve_calls(arrival.word, arrival.from) };
             }
             if arrival.kind == STUCK {
                 self.give_up();
                 return Settled::Stuck;
             }
             if arrival.kind != YIELDED {
+                self.control().closer.set(ptr::null());
                 // SAFETY: what is none of these is an end.
-                return Settled::Ended(unsafe { self.collect(&arrival) });
+                return Settled::Ended(unsafe { self.collect(arrival.kind, arrival.word) });
             }
             let delegator = closer.ignored();
             if delegator.is_null() || closer.unwind != 0 {
@@ -100,17 +102,17 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     /// What dropping a handle does: closes the coroutine; if it ignores that, unwinds it; if that fails, leaks it.
     #[inline(always)]
     pub(super) fn shut(&mut self) -> Shut {
-        match self.control().standing() {
-            Standing::Finished => Shut::Ended,
-            Standing::Suspended(parked) => self.shut_suspended(parked),
-            _ => self.shut_slow(),
+        if self.has_ended() {
+            return Shut::Ended;
         }
+        // Moved, so that a handle whose drop comes to nothing need not be in memory.
+        self.take().shut_slow()
     }
 
-    #[cold]
     #[inline(never)]
     fn shut_slow(&mut self) -> Shut {
         match self.control().standing() {
+            Standing::Suspended(parked) => return self.shut_suspended(parked),
             Standing::Created(_) => match panic::catch_unwind(AssertUnwindSafe(|| self.discard())) {
                 Ok(()) => {}
                 Err(payload) => self.pass_on(payload),
@@ -119,12 +121,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 self.give_up();
                 return Shut::Leaked;
             }
-            Standing::Finished | Standing::Suspended(_) => {}
+            Standing::Finished => {}
         }
         Shut::Ended
     }
 
-    #[inline(never)]
     fn shut_suspended(&mut self, parked: StackPointer) -> Shut {
         // SAFETY: `parked` is parked.
         match unsafe { self.ask(parked, &Closer::new(0)) } {
@@ -153,7 +154,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         let shut = match self.control().standing() {
             Standing::Suspended(parked) if unwind::POSSIBLE => {
                 let closer = Closer::new(unwind::new_id());
-                self.control().pending.set(closer.unwind);
+                self.control().set_pending(closer.unwind);
                 // SAFETY: `parked` is parked.
                 match unsafe { self.ask(parked, &closer) } {
                     Settled::Ended(Ok(_) | Err(Failed(_))) => Shut::Ended,

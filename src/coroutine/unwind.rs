@@ -15,11 +15,11 @@ struct Unwinding {
 /// Whether this program can unwind at all.
 pub(super) const POSSIBLE: bool = cfg!(panic = "unwind");
 
-/// An id that was never used before.
+/// An id that was never used before. It is even and not 0.
 pub(super) fn new_id() -> u64 {
-    // From 1 on: 0 means none. One a nanosecond would last for 584 years.
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    // One a nanosecond would last for 292 years.
+    static NEXT: AtomicU64 = AtomicU64::new(2);
+    NEXT.fetch_add(2, Ordering::Relaxed)
 }
 
 /// Unwinds to the root that `id` is pending at.
@@ -30,6 +30,6 @@ pub(super) fn raise(id: u64) -> ! {
 
 /// Whether `payload` is the unwind that is pending at `control`.
 pub(super) fn is_own(payload: &(dyn Any + Send), control: &Control) -> bool {
-    let pending = control.pending.get();
+    let pending = control.pending();
     pending != 0 && payload.downcast_ref::<Unwinding>().is_some_and(|unwinding| unwinding.id == pending)
 }

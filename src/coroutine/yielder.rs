@@ -5,7 +5,7 @@ use super::error::{Misuse, Thrown};
 use super::message::{CALL, EXIT, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode};
 use super::report;
 use super::unwind;
-use crate::arch::{self, Arrival, Word};
+use crate::arch::{self, StackPointer, Word};
 use core::cell::Cell;
 use core::convert::Infallible;
 use core::marker::PhantomData;
@@ -94,31 +94,31 @@ impl<Y, S, E> Yielder<Y, S, E> {
     pub(super) fn exchange(&self, value: Y) -> Result<(usize, S), Thrown<E>> {
         let control = &self.control;
         let link = control.root.link.get();
-        if link.is_null() || (thread::panicking() && !control.woken_panicking.take()) {
+        if link.is_null() || (thread::panicking() && !control.take_woken_panicking()) {
             return Err(Thrown::Misuse(self.refuse(value)));
         }
         // SAFETY: a link that is not null is a consumer that waits for this coroutine (invariant 2), and takes YIELDED
         // with a Y (invariant 3).
         let arrival = unsafe { arch::suspend(link, YIELDED, encode(&value)) };
         mem::forget(value);
-        self.woken(&arrival);
+        self.woken(arrival.from);
         if arrival.kind <= NEXT {
             // SAFETY: VALUE and NEXT come with an S.
             Ok((arrival.kind, unsafe { decode(arrival.word) }))
         } else {
             core::hint::cold_path();
             // SAFETY: the word is what goes with the kind.
-            Err(unsafe { self.thrown(arrival) })
+            Err(unsafe { self.thrown(arrival.kind, arrival.word) })
         }
     }
 
     /// Takes note of who has woken this coroutine.
     #[inline(always)]
-    pub(super) fn woken(&self, arrival: &Arrival) {
-        self.control.root.link.set(arrival.from);
+    pub(super) fn woken(&self, from: StackPointer) {
+        self.control.root.link.set(from);
         if thread::panicking() {
             core::hint::cold_path();
-            self.control.woken_panicking.set(true);
+            self.control.set_woken_panicking();
         }
     }
 
@@ -140,15 +140,15 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// The word is what goes with the kind.
     #[cold]
     #[inline(never)]
-    unsafe fn thrown(&self, arrival: Arrival) -> Thrown<E> {
-        match arrival.kind {
+    unsafe fn thrown(&self, kind: usize, word: Word) -> Thrown<E> {
+        match kind {
             // SAFETY: THROW comes with an E.
-            THROW => Thrown::Error(unsafe { decode(arrival.word) }),
+            THROW => Thrown::Error(unsafe { decode(word) }),
             EXIT | UNWIND => {
                 // SAFETY: both come with the address of a closer, which lives until it is answered.
-                let closer = unsafe { &*arrival.word.assume_init().cast::<Closer>() };
+                let closer = unsafe { &*word.assume_init().cast::<Closer>() };
                 self.control.answer(closer);
-                if arrival.kind == UNWIND {
+                if kind == UNWIND {
                     unwind::raise(closer.unwind);
                 }
                 Thrown::Exit
@@ -205,7 +205,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
         // in that cell because the payload of a panic may be sent to another thread, and E may not.
         let cell = unsafe { &*self.control.escape.get().cast::<Cell<Option<Thrown<E>>>>() };
         let id = unwind::new_id();
-        self.control.pending.set(id);
+        self.control.set_pending(id);
         // What an earlier unwind has left here was caught on its way: it is dropped now.
         drop(cell.replace(Some(thrown)));
         unwind::raise(id)

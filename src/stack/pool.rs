@@ -10,7 +10,7 @@
 //!
 //! The register of a thread lists every stack that the thread has taken from elsewhere and not given back. When the
 //! thread ends, the free ones among them go to the shared queue, and for the others the coroutine layer is told
-//! ([`Abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
+//! ([`Tenant::abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
 
 use super::{DEFAULT_SIZE, GuardedStack, MAX_SIZE, MIN_SIZE, Stack, StackError};
 use core::cell::{Cell, RefCell};
@@ -35,8 +35,14 @@ pub(super) const MIN_PROVIDED: usize = 16 * 1024;
 /// Not in a register.
 const UNREGISTERED: usize = usize::MAX;
 
-/// Told of each stack that is in use when its thread ends.
-pub(crate) type Abandon = unsafe fn(NonNull<Header>);
+/// What the users of stacks want to be told.
+pub(crate) struct Tenant {
+    /// A thread has got a stack from elsewhere: what is put below its header now is found there by each user of the stack
+    /// that leaves it so.
+    pub(crate) move_in: unsafe fn(NonNull<Header>),
+    /// A stack is in use when its thread ends.
+    pub(crate) abandon: unsafe fn(NonNull<Header>),
+}
 
 /// A size of stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,27 +69,29 @@ impl Class {
 pub(crate) struct Header {
     /// The next free stack of the thread's list.
     next: Cell<*mut Header>,
+    /// The list of the thread that has the stack. Valid as long as the thread has it.
+    list: Cell<*const List>,
     class: Class,
     /// Where the thread's register has it.
     registered: Cell<usize>,
-    /// Set while a coroutine has the stack.
-    abandon: Cell<Option<Abandon>>,
+    /// Whom to tell that the thread ends.
+    tenant: Cell<Option<&'static Tenant>>,
     /// The stack itself, whose drop gives the memory back.
     owner: mem::ManuallyDrop<Box<dyn Stack>>,
 }
 
 /// A thread's free stacks of one size.
-struct List {
+pub(crate) struct List {
     head: Cell<*mut Header>,
-    len: Cell<usize>,
-    /// 0 before the thread's first stack, after its end, and for provided stacks: then `put` takes the slow way.
+    /// How many more it may keep. 0 before the thread's first stack, after its end, and for provided stacks: then `put`
+    /// takes the slow way.
     room: Cell<usize>,
 }
 
 thread_local! {
     /// Without a destructor, so that reaching it is one instruction. `REGISTER` empties it.
     static LISTS: [List; CLASSES] = const {
-        [const { List { head: Cell::new(ptr::null_mut()), len: Cell::new(0), room: Cell::new(0) } }; CLASSES]
+        [const { List { head: Cell::new(ptr::null_mut()), room: Cell::new(0) } }; CLASSES]
     };
     static REGISTER: Register = Register::new();
 }
@@ -102,17 +110,18 @@ unsafe impl Send for Free {}
 ///
 /// When the system has none to give.
 #[inline(always)]
-pub(crate) fn take(class: Class, abandon: Abandon) -> Result<NonNull<Header>, StackError> {
-    LISTS.with(|lists| {
-        let list = &lists[class.0];
-        let Some(header) = NonNull::new(list.head.get()) else {
-            return take_slow(class, abandon);
-        };
-        // SAFETY: a header in this thread's list is mapped, initialised and ours.
-        list.head.set(unsafe { header.as_ref() }.next.get());
-        list.len.set(list.len.get() - 1);
-        Ok(header)
-    })
+pub(crate) fn take(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, StackError> {
+    // The closure only names the place, so that it is inlined and the rest with it.
+    let list = LISTS.with(|lists| &raw const lists[class.0]);
+    // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+    let list = unsafe { &*list };
+    let Some(header) = NonNull::new(list.head.get()) else {
+        return take_slow(class, tenant);
+    };
+    // SAFETY: a header in this thread's list is mapped, initialised and ours.
+    list.head.set(unsafe { header.as_ref() }.next.get());
+    list.room.set(list.room.get() + 1);
+    Ok(header)
 }
 
 /// Gives a stack back.
@@ -122,22 +131,23 @@ pub(crate) fn take(class: Class, abandon: Abandon) -> Result<NonNull<Header>, St
 /// The stack was taken or adopted by this thread, and nothing is on it that is still needed.
 #[inline(always)]
 pub(crate) unsafe fn put(header: NonNull<Header>) {
-    LISTS.with(|lists| {
-        // SAFETY: the header is the caller's until it is in the list.
-        let this = unsafe { header.as_ref() };
-        let list = &lists[this.class.0];
-        if list.len.get() >= list.room.get() {
-            // SAFETY: the same contract.
-            return unsafe { put_slow(header) };
-        }
-        this.next.set(list.head.get());
-        list.head.set(header.as_ptr());
-        list.len.set(list.len.get() + 1);
-    });
+    // SAFETY: the header is the caller's until it is in the list; its list is this thread's, which took the stack.
+    let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
+    let room = list.room.get();
+    if room == 0 {
+        // SAFETY: the same contract.
+        return unsafe { put_slow(header) };
+    }
+    this.next.set(list.head.get());
+    list.head.set(header.as_ptr());
+    list.room.set(room - 1);
 }
 
 /// Makes a stack that is not the pool's usable like one that is. It is dropped when it is put back.
-pub(crate) fn adopt(stack: Box<dyn Stack>, abandon: Abandon) -> Result<NonNull<Header>, (StackError, Box<dyn Stack>)> {
+pub(crate) fn adopt(
+    stack: Box<dyn Stack>,
+    tenant: &'static Tenant,
+) -> Result<NonNull<Header>, (StackError, Box<dyn Stack>)> {
     let size = stack.top().addr().get().saturating_sub(stack.limit().addr().get());
     if size < MIN_PROVIDED {
         return Err((StackError::too_small(size), stack));
@@ -146,13 +156,24 @@ pub(crate) fn adopt(stack: Box<dyn Stack>, abandon: Abandon) -> Result<NonNull<H
         return Err((StackError::shadow_stack(), stack));
     }
     let header = lay_out(stack, PROVIDED);
-    REGISTER.try_with(|register| register.add(header, abandon)).unwrap_or(());
+    settle(header, tenant);
     Ok(header)
+}
+
+/// Makes a stack that comes from elsewhere one of this thread's.
+fn settle(header: NonNull<Header>, tenant: &'static Tenant) {
+    // SAFETY: the caller has just got it.
+    let this = unsafe { header.as_ref() };
+    this.list.set(LISTS.with(|lists| &raw const lists[this.class.0]));
+    // Fails when the thread is ending and has emptied its lists: then `put` finds no room in them either.
+    REGISTER.try_with(|register| register.add(header, tenant)).unwrap_or(());
+    // SAFETY: the stack is unused.
+    unsafe { (tenant.move_in)(header) };
 }
 
 #[cold]
 #[inline(never)]
-fn take_slow(class: Class, abandon: Abandon) -> Result<NonNull<Header>, StackError> {
+fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, StackError> {
     if crate::arch::shadow_stack_is_active() {
         return Err(StackError::shadow_stack());
     }
@@ -161,8 +182,7 @@ fn take_slow(class: Class, abandon: Abandon) -> Result<NonNull<Header>, StackErr
         Some(Free(header)) => header,
         None => lay_out(Box::new(GuardedStack::new(class.size())?), class),
     };
-    // Fails when the thread is ending and has emptied its lists: then `put` finds no room in them either.
-    REGISTER.try_with(|register| register.add(header, abandon)).unwrap_or(());
+    settle(header, tenant);
     Ok(header)
 }
 
@@ -203,9 +223,10 @@ fn lay_out(stack: Box<dyn Stack>, class: Class) -> NonNull<Header> {
     unsafe {
         header.write(Header {
             next: Cell::new(ptr::null_mut()),
+            list: Cell::new(ptr::null()),
             class,
             registered: Cell::new(UNREGISTERED),
-            abandon: Cell::new(None),
+            tenant: Cell::new(None),
             owner: mem::ManuallyDrop::new(stack),
         });
         NonNull::new_unchecked(header)
@@ -225,12 +246,12 @@ impl Register {
         Self(RefCell::new(Vec::new()))
     }
 
-    fn add(&self, header: NonNull<Header>, abandon: Abandon) {
+    fn add(&self, header: NonNull<Header>, tenant: &'static Tenant) {
         let mut stacks = self.0.borrow_mut();
         // SAFETY: the caller has just taken it.
         let this = unsafe { header.as_ref() };
         this.registered.set(stacks.len());
-        this.abandon.set(Some(abandon));
+        this.tenant.set(Some(tenant));
         stacks.push(header);
     }
 
@@ -254,7 +275,6 @@ impl Drop for Register {
         LISTS.with(|lists| {
             for list in lists {
                 list.room.set(0);
-                list.len.set(0);
                 let mut next = list.head.replace(ptr::null_mut());
                 while let Some(header) = NonNull::new(next) {
                     // SAFETY: a header in this thread's list is mapped, initialised and ours.
@@ -269,9 +289,9 @@ impl Drop for Register {
             // SAFETY: what is in the register is mapped and belongs to this thread.
             let this = unsafe { header.as_ref() };
             this.registered.set(UNREGISTERED);
-            if let Some(abandon) = this.abandon.get() {
+            if let Some(tenant) = this.tenant.get() {
                 // SAFETY: it is in use, and this is the thread it is used on.
-                unsafe { abandon(header) };
+                unsafe { (tenant.abandon)(header) };
             }
         }
     }
@@ -282,15 +302,16 @@ mod tests {
     use super::*;
 
     unsafe fn nothing(_: NonNull<Header>) {}
+    static NOBODY: Tenant = Tenant { move_in: nothing, abandon: nothing };
 
     #[test]
     fn a_stack_put_back_is_the_next_one_taken() {
-        let first = take(Class::DEFAULT, nothing).expect("a stack");
-        let second = take(Class::DEFAULT, nothing).expect("a stack");
+        let first = take(Class::DEFAULT, &NOBODY).expect("a stack");
+        let second = take(Class::DEFAULT, &NOBODY).expect("a stack");
         assert_ne!(first, second);
         // SAFETY: taken above, and nothing was put on it.
         unsafe { put(first) };
-        assert_eq!(take(Class::DEFAULT, nothing).expect("a stack"), first);
+        assert_eq!(take(Class::DEFAULT, &NOBODY).expect("a stack"), first);
         // SAFETY: as above.
         unsafe { put(first) };
         // SAFETY: as above.
@@ -312,13 +333,13 @@ mod tests {
         // A size that no other test of this process uses.
         let class = Class::with(8 << 20).expect("in range");
         let there = std::thread::spawn(move || {
-            let header = take(class, nothing).expect("a stack");
+            let header = take(class, &NOBODY).expect("a stack");
             // SAFETY: taken above.
             unsafe { put(header) };
             header.addr()
         });
         let there = there.join().expect("the thread ends well");
-        let here = take(class, nothing).expect("a stack");
+        let here = take(class, &NOBODY).expect("a stack");
         assert_eq!(here.addr(), there);
         // SAFETY: taken above.
         unsafe { put(here) };
@@ -331,10 +352,11 @@ mod tests {
         unsafe fn count(_: NonNull<Header>) {
             TOLD.fetch_add(1, Ordering::Relaxed);
         }
+        static COUNTER: Tenant = Tenant { move_in: nothing, abandon: count };
         std::thread::spawn(|| {
-            let (class, ends) = (Class::DEFAULT, take(Class::DEFAULT, count).expect("a stack"));
-            take(class, count).expect("a stack");
-            take(class, count).expect("a stack");
+            let (class, ends) = (Class::DEFAULT, take(Class::DEFAULT, &COUNTER).expect("a stack"));
+            take(class, &COUNTER).expect("a stack");
+            take(class, &COUNTER).expect("a stack");
             // SAFETY: taken above.
             unsafe { put(ends) };
         })
@@ -346,13 +368,13 @@ mod tests {
     #[test]
     fn more_than_a_thread_keeps_goes_to_the_queue_and_then_to_the_system() {
         let class = Class::with(4 << 20).expect("in range");
-        let stacks: Vec<_> = (0..LOCAL + 10).map(|_| take(class, nothing).expect("a stack")).collect();
+        let stacks: Vec<_> = (0..LOCAL + 10).map(|_| take(class, &NOBODY).expect("a stack")).collect();
         for &stack in &stacks {
             // SAFETY: taken above.
             unsafe { put(stack) };
         }
         let queue = QUEUES[class.0].get().expect("the lists were full");
         assert_eq!(queue.len(), 10);
-        assert_eq!(LISTS.with(|lists| lists[class.0].len.get()), LOCAL);
+        assert_eq!(LISTS.with(|lists| lists[class.0].room.get()), 0);
     }
 }

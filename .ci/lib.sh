@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# What the scripts of this folder share. A tier (fast, slow, full) sources this file, calls `tier NAME "$@"`, then `step`
+# once for each check, then `tier_end`. Arguments of a tier are names of steps: only those run.
+
+set -euo pipefail
+exec </dev/null 2>&1 # one stream, in order
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# A check means the same on every machine: nothing that steers cargo or the tests leaks in, but for the folder to build
+# in and the number of jobs. (TRYBUILD=overwrite, for one, would make every compile-fail test pass.)
+for name in $(compgen -e); do
+    case $name in
+        CARGO_TARGET_DIR | CARGO_BUILD_JOBS) ;;
+        RUSTFLAGS | RUSTDOCFLAGS | RUSTC | RUSTDOC | RUSTC_* | RUST_* | TRYBUILD | SWITCHBACK_* | \
+            CARGO_ENCODED_* | CARGO_PROFILE_* | CARGO_BUILD_* | CARGO_TARGET_* | CARGO_UNSTABLE_*) unset "$name" ;;
+    esac
+done
+export CARGO_TERM_COLOR=never CARGO_INCREMENTAL=0 LC_ALL=C
+CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_TARGET_DIR
+
+say() { printf '.ci: %s\n' "$*"; }
+fail() { say "$*"; exit 1; }
+
+# --- tiers and steps ---
+
+# tier NAME [STEP..]: starts a tier of which only the named steps run (all, where none is named).
+tier() {
+    tier_name=$1; shift
+    only=" $* "
+    seen=' '
+    current=
+    # Set by .ci/run, which prints one summary of all its tiers.
+    own_summary=
+    if [ -z "${CI_SUMMARY:-}" ]; then
+        own_summary=$(mktemp)
+        export CI_SUMMARY=$own_summary
+    fi
+    trap tier_last_words EXIT
+}
+
+# step NAME TEXT COMMAND..: runs one check under a heading, and stops the tier where it fails.
+step() {
+    local name=$1 text=$2 status start=$SECONDS
+    shift 2
+    seen+="$name "
+    case $only in *[![:space:]]*) [[ $only == *" $name "* ]] || return 0 ;; esac
+    printf '\n==== %s %s: %s\n' "$tier_name" "$name" "$text"
+    current=$name
+    # Not `if (..)` nor `(..) || ..`: there bash would ignore the inner `set -e`.
+    set +e
+    (set -e; "$@")
+    status=$?
+    set -e
+    elapsed=$((SECONDS - start))
+    [ $status = 0 ] || exit $status
+    current=
+    printf -- '---- %s %s: passed in %s s\n' "$tier_name" "$name" $elapsed
+    printf '%5s s  %s %s\n' $elapsed "$tier_name" "$name" >>"$CI_SUMMARY"
+}
+
+tier_end() {
+    local name
+    for name in $only; do
+        [[ $seen == *" $name "* ]] || fail "no step is called $name; there are:$seen"
+    done
+    [ -z "$own_summary" ] || summary
+}
+
+# The steps that passed and their seconds. Its last line can be read by a program.
+summary() {
+    printf '\n==== summary\n'
+    cat "$CI_SUMMARY"
+    printf 'steps: %s passed, 0 failed\n' "$(wc -l <"$CI_SUMMARY")"
+}
+
+tier_last_words() {
+    local status=$?
+    [ -z "$own_summary" ] || rm -f "$own_summary"
+    [ $status != 0 ] || return 0
+    if [ -n "$current" ]; then
+        printf '\n.ci: FAILED: step %s after %s s (alone: .ci/%s %s)\n' \
+            "$current" "${elapsed:-?}" "$tier_name" "$current"
+    else
+        printf '\n.ci: FAILED: outside the steps of %s (status %s)\n' "$tier_name" $status
+    fi
+}
+
+# --- what several steps need ---
+
+# field NAME: a string of Cargo.toml's [package].
+field() { sed -n "/^\[package\]/,/^\[[^p]/ s/^$1 *= *\"\(.*\)\"/\1/p" Cargo.toml | head -n 1; }
+
+# readme_block N: the commands of README.md's N-th block of shell, without comments and `$ `.
+readme_block() {
+    awk -v n="$1" '/^```/ { inside = 0 } inside == n && !/^#/ { sub(/^\$ /, ""); print } /^```(sh|console|bash)$/ { inside = ++count }' \
+        README.md
+}
+
+# The names of the examples, one a line.
+examples() {
+    local path name
+    for path in examples/*.rs examples/*/main.rs; do
+        [ -e "$path" ] || continue
+        name=${path#examples/}; name=${name%.rs}
+        printf '%s\n' "${name%/main}"
+    done
+}
+
+# The tests of tests/ that run anywhere, as options of cargo. compile_fail judges rustc's words, so it runs where the
+# declared rustc runs natively, and only there.
+portable_tests() {
+    local path name
+    for path in tests/*.rs tests/*/main.rs; do
+        [ -e "$path" ] || continue
+        name=${path#tests/}; name=${name%.rs}; name=${name%/main}
+        [ "$name" = compile_fail ] || printf -- '--test %s ' "$name"
+    done
+}
+
+# counted COMMAND..: runs a command that ends in libtest's reports; fails if it does, or if it ran no test at all.
+counted() {
+    local log
+    log=$(mktemp)
+    say "\$ $*"
+    "$@" 2>&1 | tee "$log"
+    awk '/^test result: ok\./ { passed += $4; binaries++ }
+         END { printf ".ci: %d tests passed in %d binaries\n", passed, binaries; exit passed == 0 }' "$log" ||
+        fail "no test ran: $*"
+    rm -f "$log"
+}
+
+# portable CARGO-OPTION..: the library's own tests and those of tests/ that run anywhere, with these options. The examples
+# are built first: tests start them as programs, and a selection of tests does not bring them.
+portable() {
+    local tests
+    read -r -a tests <<<"$(portable_tests)"
+    say "without compile_fail"
+    cargo build --locked --examples "$@"
+    counted cargo test --locked --lib "${tests[@]}" "$@"
+}
+
+doctests() { counted cargo test --locked --doc "$@"; }

@@ -1,0 +1,295 @@
+//! Every example, run as a program: exit status, and the lines that it is there to print.
+//!
+//! `cargo test` builds the examples beside the tests. `cargo test --test examples` does not: they may be missing, or
+//! older than their sources. Then these tests fail, and `cargo build --examples` (with the same `--release`,
+//! `--target`, …) is what to do.
+//!
+//! For a target that this machine cannot run, `SWITCHBACK_RUNNER` holds the command to run it with, for instance
+//! `qemu-aarch64 -L /usr/aarch64-linux-gnu`: words separated by white space.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// The command that runs an example, without its arguments.
+fn example(name: &str) -> Command {
+    let here = std::env::current_exe().expect("a test knows where it is");
+    // …/<profile>/deps/examples-<hash> is this test, …/<profile>/examples/<name> the example.
+    let profile = here.parent().and_then(Path::parent).expect("a test lies in <profile>/deps");
+    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        program.is_file(),
+        "no example at {}: build it with `cargo build --examples` and the flags of this test run",
+        program.display()
+    );
+    assert_fresh(&program);
+    let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    match words.next() {
+        None => Command::new(program),
+        Some(first) => {
+            let mut command = Command::new(first);
+            command.args(words).arg(program);
+            command
+        }
+    }
+}
+
+/// No source of this program has changed since it was built: else what runs is not what is tested.
+///
+/// Cargo writes the list of its sources beside it: `program: source source …`, with spaces escaped.
+fn assert_fresh(program: &Path) {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let list = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
+    let sources = list.split_once(": ").map_or("", |(_, sources)| sources).trim_end().replace("\\ ", "\0");
+    for source in sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " "))) {
+        // Sources that are not here, because the program was built elsewhere, cannot have changed here.
+        assert!(
+            modified(&source) <= modified(program),
+            "{} is older than {}: build it with `cargo build --examples` and the flags of this test run",
+            program.display(),
+            source.display()
+        );
+    }
+}
+
+/// What a run left behind.
+struct Run {
+    success: bool,
+    stdout: String,
+    stderr: String,
+    whole: String,
+}
+
+impl Run {
+    fn of(name: &str, arguments: &[&OsStr]) -> Run {
+        let output = example(name).args(arguments).stdin(Stdio::null()).output();
+        Run::from(output.unwrap_or_else(|error| panic!("{name} cannot be run: {error}")))
+    }
+
+    /// Ended well and with nothing to complain of.
+    fn quiet(name: &str) -> Run {
+        let run = Run::of(name, &[]);
+        assert!(run.success && run.stderr.is_empty(), "{name} failed: {}", run.whole);
+        run
+    }
+
+    /// All of these lines are there, in this order. Others may stand between them.
+    #[track_caller]
+    fn expect_lines(&self, expected: &[&str]) {
+        let mut lines = self.stdout.lines();
+        for wanted in expected {
+            let found = lines.any(|line| line == *wanted);
+            assert!(found, "no line {wanted:?}, or not in its place, in {}", self.whole);
+        }
+    }
+
+    #[track_caller]
+    fn expect_stderr(&self, parts: &[&str]) {
+        let found = self.stderr.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        assert!(found, "no line with {parts:?} in stderr of {}", self.whole);
+    }
+
+    /// The columns of the first line that begins with this word.
+    #[track_caller]
+    fn columns(&self, first: &str) -> Vec<&str> {
+        let mut lines = self.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let found = lines.find(|columns| columns.first() == Some(&first));
+        found.unwrap_or_else(|| panic!("no line begins with {first:?} in {}", self.whole))
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        let stdout = String::from_utf8(output.stdout).expect("an example prints UTF-8");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let whole = format!("{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status);
+        Run { success: output.status.success(), stdout, stderr, whole }
+    }
+}
+
+/// A directory that is removed when the test ends, well or not.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("switchback-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary directory can be made");
+        Scratch(path)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().expect("a file lies in a directory")).expect("so can one in it");
+        fs::write(&path, content).expect("and a file in that");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A directory left behind is no reason to fail a test, still less to panic twice.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn same_fringe() {
+    Run::quiet("same_fringe").expect_lines(&[
+        "100000 leaves, 17 levels deep against 27",
+        "same leaves, other shape: true, after 399998 nodes",
+        "the sixth leaf differs:   false, after 45 nodes",
+    ]);
+}
+
+#[test]
+fn pull_parser() {
+    Run::quiet("pull_parser").expect_lines(&[
+        "an order of nobody we know: [\"bob\", \"99\"]",
+        "orders left over: 1",
+        "[\"Lovelace, Ada: 42\", \"Alan Turing: 0\", \"Grace Hopper: 7\"]",
+        "a broken file: 1 row, then Err(\"line 2: a quote is never closed\")",
+        "one row of a million: Some([\"a\", \"b\"])",
+    ]);
+}
+
+#[test]
+fn pipeline() {
+    Run::quiet("pipeline").expect_lines(&[
+        "bytes sent: {\"/page/0\": 12000, \"/page/1\": 15000}; 3000 lines dropped",
+        "a bad line: Err(\"no size: \\\"/page/1 200 many\\\"\")",
+    ]);
+}
+
+#[test]
+fn scoped_merge() {
+    Run::quiet("scoped_merge").expect_lines(&[
+        "10000 times of 5 servers merged with 23991 comparisons",
+        "99 of 100 take at least Some(47) µs: 245 comparisons",
+    ]);
+}
+
+/// The tour as it is run without a path, which counts the source of the crate.
+#[test]
+fn tour_plays_the_talk() {
+    let run = Run::quiet("tour");
+    run.expect_lines(&["Received: 100", "Received: None"]);
+    // What Python prints for the same program, line for line.
+    let printed = |line: &&str| line.starts_with("first ") || line.starts_with("second ");
+    let printed: Vec<&str> = run.stdout.lines().filter(printed).collect();
+    let python = [
+        "first got: 1st value sent to main coroutine",
+        "first got: None",
+        "first got: None",
+        "first got: None",
+        "first finished at 4",
+        "second got: value sent to main coroutine",
+    ];
+    assert_eq!(printed, python, "{}", run.whole);
+
+    // What start, send, throw and close gave, in the order of the calls.
+    let results = run.stdout.lines().filter(|line| line.starts_with("    "));
+    let results: Vec<&str> = results.filter_map(|line| Some(line.split_once(" -> ")?.1)).collect();
+    let thrown = "Err: ValueError: not a number I like";
+    assert_eq!(results[4], thrown, "{}", run.whole);
+    // The words of other errors are the library's business.
+    let results: Vec<&str> = results.iter().map(|result| result.split(':').next().unwrap_or(result)).collect();
+    let counter = ["Err", "Yielded(0)", "Yielded(1)", "Yielded(2)", "Err", "Err"];
+    let answer = ["Yielded(1)", "Yielded(2)", "Complete(42)", "Err"];
+    let general = ["Yielded(1)", "Yielded(2)", "Yielded(3)", "Yielded(4)", "Yielded(5)", "Yielded(6)", "None", "Err"];
+    assert_eq!(results, [&counter[..], &answer, &general].concat(), "{}", run.whole);
+
+    // The other two parts: something was counted, and every contender was measured.
+    assert_eq!(run.columns("skipped"), ["skipped", "0"], "{}", run.whole);
+    assert_eq!(run.columns("total").len(), 8, "{}", run.whole);
+    for contender in ["indirect", "switchback,", "corosensei,"] {
+        run.columns(contender);
+    }
+}
+
+#[test]
+fn tour_counts_files_and_says_which_it_skipped() {
+    let scratch = Scratch::new("census");
+    let code = "fn one() {\n    two(\"three four\", '\"', 5.5); // six /* seven\n}\n/* a /* b */ c */ fn\n";
+    scratch.write("code.rs", code);
+    scratch.write("below/more.rs", "let x = [[1], [2]];\n");
+    scratch.write("plain", "only words here");
+    let latin = scratch.write("below/latin1.txt", b"caf\xe9\n");
+    // Far deeper than any stack would bear. What follows the brackets is counted all the same.
+    let brackets = 200_000;
+    let deep = scratch.write("deep.nest", format!("{}{} after", "(".repeat(brackets), ")".repeat(brackets)));
+    let comments = scratch.write("deep.comments", "/* inside ".repeat(brackets));
+    let mut skipped = 1;
+    #[cfg(unix)]
+    {
+        // Two ways to walk for ever, and a file that is not ours to read; root may read any.
+        std::os::unix::fs::symlink("..", scratch.0.join("below/up")).expect("a link can be made");
+        std::os::unix::fs::symlink("self", scratch.0.join("self")).expect("a link can be made");
+        skipped += 2 + u64::from(make_unreadable(&scratch.write("secret.rs", "never seen")));
+    }
+
+    let run = Run::of("tour", &[scratch.0.as_os_str()]);
+    assert!(run.success, "{}", run.whole);
+    run.expect_stderr(&["skipped", &latin.to_string_lossy(), "not UTF-8"]);
+    run.expect_stderr(&[&deep.to_string_lossy(), "nested deeper than 200"]);
+    run.expect_stderr(&[&comments.to_string_lossy(), "nested deeper than 200"]);
+    assert_eq!(run.columns("skipped"), ["skipped", &skipped.to_string()], "{}", run.whole);
+    // Columns: files, lines, words in code, in comments and in strings, numbers, nesting.
+    assert_eq!(run.columns(".rs"), [".rs", "2", "5", "6", "5", "2", "3", "2"], "{}", run.whole);
+    assert_eq!(run.columns("(none)"), ["(none)", "1", "1", "3", "0", "0", "0", "0"], "{}", run.whole);
+    assert_eq!(run.columns(".nest"), [".nest", "1", "1", "1", "0", "0", "0", ">200"], "{}", run.whole);
+    let inside = brackets.to_string();
+    assert_eq!(run.columns(&inside), [&inside, "inside"], "{}", run.whole);
+    // Stderr is no terminal here: no progress, and nothing to wipe.
+    assert!(!run.stderr.contains(['\r', '\x1b']), "{}", run.whole);
+}
+
+/// Takes the permissions away and says whether that keeps us out.
+#[cfg(unix)]
+fn make_unreadable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("the file is ours");
+    let kept_out = fs::File::open(path).is_err();
+    if !kept_out {
+        fs::remove_file(path).expect("the file is ours");
+    }
+    kept_out
+}
+
+#[test]
+fn tour_skips_directories_that_are_too_deep() {
+    let scratch = Scratch::new("deep");
+    scratch.write(&format!("{}near.rs", "d/".repeat(100)), "counted");
+    scratch.write(&format!("{}far.rs", "d/".repeat(150)), "not counted");
+    let run = Run::of("tour", &[scratch.0.as_os_str()]);
+    assert!(run.success, "{}", run.whole);
+    run.expect_stderr(&["skipped", "nested deeper than 128"]);
+    assert_eq!(run.columns("total")[..2], ["total", "1"], "{}", run.whole);
+}
+
+#[test]
+fn tour_fails_where_there_is_nothing() {
+    let scratch = Scratch::new("absent");
+    let absent = scratch.0.join("no such file");
+    let run = Run::of("tour", &[absent.as_os_str()]);
+    assert!(!run.success && run.stdout.is_empty(), "{}", run.whole);
+    run.expect_stderr(&["tour: cannot look at", &absent.to_string_lossy()]);
+    assert!(!run.stderr.contains("panicked"), "{}", run.whole);
+
+    let two = Run::of("tour", &[OsStr::new("."), OsStr::new(".")]);
+    assert!(!two.success && two.stderr.contains("usage: tour [PATH]"), "{}", two.whole);
+}
+
+/// `tour | head -0`: whoever read has gone before anything is written.
+#[test]
+fn tour_minds_no_closed_pipe() {
+    let mut command = example("tour");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the tour can be run");
+    drop(child.stdout.take());
+    let run = Run::from(child.wait_with_output().expect("the tour can be waited for"));
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+}
