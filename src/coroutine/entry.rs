@@ -56,7 +56,7 @@ fn place<F, Y, S, R, E>(
 where
     F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
 {
-    const { assert!(size_of::<F>() <= INLINE_SIZE && align_of::<F>() <= INLINE_ALIGN) };
+    debug_assert!(size_of::<F>() <= INLINE_SIZE && align_of::<F>() <= INLINE_ALIGN);
     let control = Control::below(header);
     // SAFETY: the stack has at least 16 KiB, which is more than header, colours, control block, closure and a frame; it
     // is ours, `closure` is aligned for an F and for a frame, and `move_in` has written the control block.
