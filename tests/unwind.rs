@@ -1,0 +1,333 @@
+//! What happens to bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports.
+#![cfg(panic = "unwind")]
+
+mod common;
+
+use common::Log;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::rc::Rc;
+use std::sync::Mutex;
+use switchback::CoroutineState::{Complete, Yielded};
+use switchback::{
+    Builder, CloseError, Coroutine, Event, Generator, Scoped, SendError, State, Thrown, Yielder, scoped,
+    set_report_hook,
+};
+
+/// The events reported so far of coroutines with this name.
+fn reported(name: &str) -> Vec<Event> {
+    static SEEN: Mutex<Vec<(String, Event)>> = Mutex::new(Vec::new());
+    set_report_hook(|report| {
+        let name = report.coroutine().name().unwrap_or_default().to_owned();
+        SEEN.lock().expect("no panic inside").push((name, report.event()));
+    });
+    let seen = SEEN.lock().expect("no panic inside");
+    seen.iter().filter(|(of, _)| of == name).map(|(_, event)| *event).collect()
+}
+
+fn named<R: 'static>(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<R, Thrown> + 'static) -> Generator<i32, R> {
+    reported(name);
+    Builder::new().name(name).generator(body).expect("a stack")
+}
+
+#[test]
+fn a_body_that_ignores_the_exit_of_a_drop_is_unwound_with_all_its_destructors() {
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = named("ignores", move |y| {
+        let _outer = inside.dropper("outer");
+        let _ = y.yield_(1);
+        let _inner = inside.dropper("inner");
+        let _ = y.yield_(2); // the exit's answer
+        inside.push("not reached");
+        Ok(())
+    });
+    assert_eq!(co.next(), Some(1));
+    drop(co);
+    assert_eq!(log.take(), "inner outer");
+    assert_eq!(reported("ignores"), [Event::ExitIgnored]);
+    assert!(!std::thread::panicking());
+}
+
+#[test]
+fn a_body_that_catches_the_unwind_and_returns_has_ended() {
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = named("returns", move |y| {
+        let _ = y.yield_(1);
+        let unwound = catch_unwind(AssertUnwindSafe(|| y.yield_(2))).is_err();
+        inside.push(if unwound { "unwound" } else { "not unwound" });
+        Ok(())
+    });
+    co.next();
+    drop(co);
+    assert_eq!(log.take(), "unwound");
+    assert_eq!(reported("returns"), [Event::ExitIgnored]);
+}
+
+#[test]
+fn a_body_that_catches_the_unwind_and_yields_again_is_leaked_and_reported() {
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = named("for ever", move |y| {
+        let _local = inside.dropper("never");
+        loop {
+            let _ = catch_unwind(AssertUnwindSafe(|| y.yield_(1)));
+        }
+        #[allow(unreachable_code)]
+        Ok(())
+    });
+    co.next();
+    drop(co);
+    assert_eq!(log.take(), "");
+    assert_eq!(reported("for ever"), [Event::ExitIgnored, Event::Leaked]);
+    // Its stack is not given to anybody else: what runs next does not disturb it, nor it them.
+    assert_eq!(Generator::<i32>::new(|y| y.yield_all(0..100)).sum::<i32>(), 4950);
+}
+
+#[test]
+fn a_lost_error_is_reported() {
+    reported("");
+    let mut co = Builder::new()
+        .name("fails late")
+        .create_throwing(|y: &Yielder<i32, (), &str>| y.yield_(1).map_err(|_| Thrown::Error("late")))
+        .expect("a stack");
+    co.start().expect("starts");
+    drop(co);
+    assert_eq!(reported("fails late"), [Event::ErrorLost]);
+}
+
+#[test]
+fn an_unwind_that_a_delegate_swallows_is_raised_again_at_its_delegator() {
+    let log = Log::new();
+    let (a, b) = (log.clone(), log.clone());
+    let mut swallows = Generator::<i32>::new(move |y| {
+        let caught = catch_unwind(AssertUnwindSafe(|| y.yield_(2)));
+        a.push(if caught.is_err() { "swallowed" } else { "not unwound" });
+        Ok(())
+    });
+    let mut co = named("outermost", move |y| {
+        let _local = b.dropper("unwound");
+        let _ = y.yield_(1);
+        // The exit is ignored by delegating, so it is the delegate that the unwind begins in.
+        let _ = y.yield_from(&mut swallows);
+        b.push("not reached");
+        Ok(())
+    });
+    co.next();
+    drop(co);
+    assert_eq!(log.take(), "swallowed unwound");
+    assert_eq!(reported("outermost"), [Event::ExitIgnored]);
+}
+
+#[test]
+fn a_forced_unwind_crosses_a_coroutine_that_was_plainly_resumed() {
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = named("crossed", move |y| {
+        let _outer = inside.dropper("outer");
+        scoped(
+            |_: &Yielder<()>| {
+                let _inner = inside.dropper("inner");
+                let _ = y.yield_(1);
+                let _ = y.yield_(2);
+                inside.push("not reached");
+                Ok(())
+            },
+            |nested: &mut Scoped<'_, ()>| {
+                let _ = nested.resume();
+                inside.push("not reached either");
+            },
+        );
+        Ok(())
+    });
+    co.next();
+    drop(co);
+    assert_eq!(log.take(), "inner outer");
+    assert_eq!(reported("crossed"), [Event::ExitIgnored]);
+}
+
+#[test]
+fn a_payload_that_was_kept_is_an_ordinary_panic_elsewhere() {
+    let kept = Rc::new(RefCell::new(None));
+    let keep = kept.clone();
+    let mut co = Generator::<i32>::new(move |y| {
+        let caught = catch_unwind(AssertUnwindSafe(|| y.yield_or_unwind(1)));
+        *keep.borrow_mut() = caught.err();
+        Ok(())
+    });
+    co.next();
+    drop(co);
+    let payload = kept.borrow_mut().take().expect("it was unwound");
+    let mut other = Generator::<i32>::new(move |_| resume_unwind(payload));
+    assert!(catch_unwind(AssertUnwindSafe(|| other.resume())).is_err(), "it panics like any other");
+    assert_eq!(other.state(), State::Finished);
+}
+
+#[test]
+fn yield_or_unwind_leaves_where_the_question_mark_cannot() {
+    fn sorter() -> Coroutine<(i32, i32), bool, Vec<i32>, Rc<str>> {
+        Coroutine::throwing(|y| {
+            let mut items = vec![3, 1, 2];
+            items.sort_by(|a, b| if y.yield_or_unwind((*a, *b)) { b.cmp(a) } else { a.cmp(b) });
+            Ok(items)
+        })
+    }
+    let mut co = sorter();
+    let mut state = co.start().expect("starts");
+    while let Yielded(_) = state {
+        state = co.send(true).expect("goes on");
+    }
+    assert_eq!(state, Complete(vec![3, 2, 1]));
+
+    let mut co = sorter();
+    co.start().expect("starts");
+    let error: Rc<str> = "not Send".into();
+    assert_eq!(co.throw(error.clone()), Err(SendError::Thrown(Thrown::Error(error.clone()))));
+    assert_eq!(Rc::strong_count(&error), 1, "moved through, and dropped with the answer");
+
+    let mut co = sorter();
+    co.start().expect("starts");
+    assert_eq!(co.close(), Ok(None));
+    let mut co = sorter();
+    co.start().expect("starts");
+    drop(co);
+}
+
+#[test]
+fn a_body_may_catch_the_unwind_of_a_throw_and_go_on() {
+    let error: Rc<str> = "x".into();
+    let mut co = Coroutine::<i32, (), (), Rc<str>>::throwing(|y| {
+        assert!(catch_unwind(AssertUnwindSafe(|| y.yield_or_unwind(1))).is_err());
+        y.yield_(2)?;
+        assert!(catch_unwind(AssertUnwindSafe(|| y.yield_or_unwind(3))).is_err());
+        Ok(())
+    });
+    co.start().expect("starts");
+    assert_eq!(co.throw(error.clone()), Ok(Yielded(2)));
+    assert_eq!(co.resume(), Ok(Yielded(3)));
+    assert_eq!(co.throw(error.clone()), Ok(Complete(())));
+    assert_eq!(Rc::strong_count(&error), 1, "what the caught unwinds carried has been dropped");
+}
+
+#[test]
+fn an_unwinding_yield_of_a_delegate_becomes_an_error_at_its_delegator() {
+    let mut inner = Coroutine::<i32, (), (), &str>::throwing(|y| {
+        y.yield_or_unwind(1);
+        Ok(())
+    });
+    let mut co = Coroutine::<i32, (), &str, &str>::throwing(move |y| match y.yield_from(&mut inner) {
+        Err(Thrown::Error(error)) => Ok(error),
+        other => panic!("{other:?}"),
+    });
+    co.start().expect("starts");
+    assert_eq!(co.throw("caught here"), Ok(Complete("caught here")));
+}
+
+#[test]
+fn a_panic_during_a_drop_during_a_panic_is_reported_and_does_not_abort() {
+    let mut co: Generator<i32> = named("second panic", |y| {
+        let _ = y.yield_(1);
+        panic_any("second")
+    });
+    co.next();
+    let payload = catch_unwind(AssertUnwindSafe(move || {
+        let _dropped_during_the_unwind = co;
+        panic_any("first")
+    }));
+    assert_eq!(payload.expect_err("it panics").downcast_ref::<&str>(), Some(&"first"));
+    assert_eq!(reported("second panic"), [Event::PanicLost]);
+}
+
+#[test]
+fn a_panic_on_the_exit_comes_out_of_the_drop_or_the_close() {
+    for close in [true, false] {
+        let mut co = Generator::<i32>::new(|y| {
+            let _ = y.yield_(1);
+            panic_any("on the way out")
+        });
+        co.next();
+        let payload = catch_unwind(AssertUnwindSafe(move || if close { co.close().map(drop) } else { Ok(drop(co)) }));
+        assert_eq!(payload.expect_err("it panics").downcast_ref::<&str>(), Some(&"on the way out"));
+    }
+}
+
+#[test]
+fn an_ignored_close_can_be_followed_by_a_drop() {
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = named("twice", move |y| {
+        let _local = inside.dropper("unwound");
+        loop {
+            let _ = y.yield_(1);
+        }
+        #[allow(unreachable_code)]
+        Ok(())
+    });
+    co.next();
+    assert_eq!(co.close(), Err(CloseError::Ignored(1)));
+    assert_eq!(co.next(), Some(1));
+    drop(co);
+    assert_eq!(log.take(), "unwound");
+}
+
+#[test]
+fn a_value_with_a_panicking_destructor_does_not_keep_the_body_from_being_unwound() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic_any("bomb");
+        }
+    }
+    let log = Log::new();
+    let inside = log.clone();
+    let mut co = Generator::<Option<Bomb>>::new(move |y| {
+        let _local = inside.dropper("unwound");
+        let _ = y.yield_(None);
+        let _ = y.yield_(Some(Bomb));
+        Ok(())
+    });
+    co.start().map(drop).expect("starts");
+    let payload = catch_unwind(AssertUnwindSafe(move || drop(co))).expect_err("the bomb goes off");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"bomb"));
+    assert_eq!(log.take(), "unwound");
+}
+
+#[test]
+fn on_parent_stack_runs_on_the_stack_of_whoever_resumed() {
+    fn here() -> usize {
+        let local = 0_u8;
+        (&raw const local).addr()
+    }
+    let near = |a: usize, b: usize| a.abs_diff(b) < 16 * 1024;
+    let mut co = Generator::<(usize, usize)>::new(|y| {
+        y.yield_((here(), y.on_parent_stack(here)))?;
+        y.yield_((here(), y.on_parent_stack(here)))?;
+        Ok(())
+    });
+    let (inside, parent) = co.next().expect("first");
+    assert!(near(parent, here()) && !near(inside, here()));
+    // Resumed by another coroutine, it is that one's stack.
+    let mut other = Generator::new(move |y| {
+        let (_, parent) = co.next().expect("second");
+        y.yield_(parent.abs_diff(here()))?;
+        Ok(())
+    });
+    assert!(other.next().expect("a distance") < 16 * 1024);
+}
+
+#[test]
+fn on_parent_stack_passes_panics_and_works_below_a_delegation() {
+    let mut inner = Generator::<i32>::new(|y| {
+        let caught = catch_unwind(AssertUnwindSafe(|| y.on_parent_stack(|| panic_any(7_u8))));
+        assert_eq!(caught.expect_err("it panics").downcast_ref::<u8>(), Some(&7));
+        y.yield_(y.on_parent_stack(|| 5))?;
+        // In answer to an exit, too.
+        let end = y.yield_(6);
+        assert_eq!(y.on_parent_stack(|| 8), 8);
+        end
+    });
+    let mut co = Generator::<i32>::new(move |y| y.yield_from(&mut inner));
+    assert_eq!((co.next(), co.next()), (Some(5), Some(6)));
+    assert_eq!(co.close(), Ok(None));
+}
