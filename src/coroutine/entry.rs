@@ -12,6 +12,7 @@ use core::panic::Location;
 use core::ptr::NonNull;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
 
 /// How a body ended, if it did not return a value.
 pub(super) enum Failure<E> {
@@ -95,6 +96,10 @@ where
     if kind == DISCARD {
         // SAFETY: the same contract.
         unsafe { discard::<F, E>(control) };
+    }
+    if thread::panicking() {
+        core::hint::cold_path();
+        control.set_woken_panicking();
     }
     let escape = Cell::new(None::<Thrown<E>>);
     control.escape.set((&raw const escape).cast());
