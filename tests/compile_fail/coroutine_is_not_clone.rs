@@ -1,0 +1,7 @@
+// A coroutine is not copied.
+use switchback::Generator;
+
+fn main() {
+    let co = Generator::<i32>::new(|_| Ok(()));
+    let _ = co.clone();
+}

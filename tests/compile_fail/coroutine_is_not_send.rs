@@ -1,0 +1,7 @@
+// A coroutine stays on its thread, whatever its closure is.
+use switchback::Generator;
+
+fn main() {
+    let mut co = Generator::<i32>::new(|_| Ok(()));
+    std::thread::spawn(move || co.next());
+}

@@ -1,0 +1,9 @@
+// A coroutine is not shared between threads.
+use switchback::Generator;
+
+fn shared<T: Sync>(_: &T) {}
+
+fn main() {
+    let co = Generator::<i32>::new(|_| Ok(()));
+    shared(&co);
+}
