@@ -6,6 +6,7 @@ mod common;
 
 use common::Log;
 use std::cell::RefCell;
+#[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
@@ -15,8 +16,10 @@ use switchback::{Builder, CloseError, Coroutine, Generator, Misuse, SendError, S
 /// A coroutine that can be thrown words.
 type Co<R = i32> = Coroutine<i32, i32, R, &'static str>;
 
+type Result<T, E = Thrown<&'static str>> = std::result::Result<T, E>;
+
 /// Yields 1, then what it is sent; on an error or an exit does what `on` says.
-fn sub(on: fn(&Yielder<i32, i32, &'static str>, Thrown<&'static str>) -> Result<i32, Thrown<&'static str>>) -> Co {
+fn sub(on: fn(&Yielder<i32, i32, &'static str>, Thrown<&'static str>) -> Result<i32>) -> Co {
     Coroutine::throwing(move |y| {
         let mut x = 1;
         loop {
@@ -30,7 +33,7 @@ fn sub(on: fn(&Yielder<i32, i32, &'static str>, Thrown<&'static str>) -> Result<
 }
 
 /// One that delegates to `inner`, yields the outcome's value plus 1,000, or what `caught` makes of its error.
-fn outer(mut inner: Co, caught: fn(Thrown<&'static str>) -> Result<i32, Thrown<&'static str>>) -> Co {
+fn outer(mut inner: Co, caught: fn(Thrown<&'static str>) -> Result<i32>) -> Co {
     Coroutine::throwing(move |y| {
         let value = y.yield_from(&mut inner).or_else(caught)?;
         y.yield_(1000 + value)
@@ -236,7 +239,7 @@ fn iterators_are_delegated_to_by_yield_all() {
 
 #[test]
 fn helpers_that_take_the_yielder_delegate_by_plain_calls() {
-    fn level(y: &Yielder<i32, i32, &'static str>, depth: i32) -> Result<i32, Thrown<&'static str>> {
+    fn level(y: &Yielder<i32, i32, &'static str>, depth: i32) -> Result<i32> {
         if depth == 0 {
             return y.yield_(depth);
         }
@@ -289,6 +292,7 @@ fn a_delegator_tells_whom_it_delegates_to() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_panic_resumes_unwinding_at_each_level() {
     let log = Log::new();
     let (a, b, c) = (log.clone(), log.clone(), log.clone());
@@ -332,7 +336,7 @@ fn on_a_small_stack(f: impl FnOnce() + Send + 'static) {
 }
 
 /// `DEPTH` levels around `innermost`; `wrap` makes the body of each from its depth, counted from the inside.
-fn chain(innermost: Co, on_error: fn(usize, Thrown<&'static str>) -> Result<i32, Thrown<&'static str>>) -> Co {
+fn chain(innermost: Co, on_error: fn(usize, Thrown<&'static str>) -> Result<i32>) -> Co {
     let mut chain = innermost;
     for depth in 1..DEPTH {
         let mut inner = chain;
@@ -380,6 +384,7 @@ fn ten_thousand_levels_are_closed_dropped_and_never_started() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_panic_below_ten_thousand_levels_comes_out_once() {
     on_a_small_stack(|| {
         let mut co = chain(

@@ -1,7 +1,10 @@
 //! Coroutines as iterators.
 
+#[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use switchback::{Generator, State, Thrown};
+#[cfg(panic = "unwind")]
+use switchback::Thrown;
+use switchback::{Generator, State};
 
 fn three() -> Generator<i32, &'static str> {
     Generator::new(|y| {
@@ -58,6 +61,7 @@ fn adaptors_compose() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn an_iteration_that_fails_panics_instead_of_ending() {
     let mut items = Generator::<i32>::new(|_| Err(Thrown::Exit));
     let payload = catch_unwind(AssertUnwindSafe(|| items.next())).expect_err("it must not look like an end");
@@ -67,6 +71,7 @@ fn an_iteration_that_fails_panics_instead_of_ending() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_panic_in_the_body_comes_out_of_next() {
     let mut items = Generator::<i32>::new(|y| {
         y.yield_(1)?;

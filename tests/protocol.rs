@@ -6,6 +6,7 @@ mod common;
 
 use common::Log;
 use std::cell::Cell;
+#[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use switchback::CoroutineState::{Complete, Yielded};
@@ -308,6 +309,7 @@ fn a_running_coroutine_says_so_and_refuses() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_panic_comes_out_of_the_resume_with_its_payload() {
     let log = Log::new();
     let inside = log.clone();
@@ -386,6 +388,7 @@ fn each_value_is_dropped_exactly_once() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_panicking_destructor_of_a_value_does_not_disturb_the_coroutine() {
     struct Bomb;
     impl Drop for Bomb {

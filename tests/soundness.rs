@@ -4,6 +4,7 @@ mod common;
 
 use common::Log;
 use std::cell::{Cell, RefCell};
+#[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
 use switchback::CoroutineState::{Complete, Yielded};
@@ -166,6 +167,7 @@ fn sideways_dropped_at_every_point() {
 // ---- the panic count belongs to the thread
 
 #[test]
+#[cfg(panic = "unwind")]
 fn suspending_while_unwinding_from_a_panic_is_refused() {
     struct YieldsOnDrop<'a>(&'a Yielder<i32>, Rc<Cell<Option<Misuse>>>);
     impl Drop for YieldsOnDrop<'_> {
@@ -188,6 +190,7 @@ fn suspending_while_unwinding_from_a_panic_is_refused() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn delegating_while_unwinding_from_a_panic_is_refused_and_the_delegate_untouched() {
     struct DelegatesOnDrop<'a>(&'a Yielder<i32>, Rc<RefCell<Generator<i32>>>, Rc<Cell<Option<Misuse>>>);
     impl Drop for DelegatesOnDrop<'_> {
@@ -210,6 +213,7 @@ fn delegating_while_unwinding_from_a_panic_is_refused_and_the_delegate_untouched
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_generator_works_inside_a_destructor_during_a_panic() {
     struct SumsOnDrop(Generator<i32>, Rc<Cell<i32>>);
     impl Drop for SumsOnDrop {
@@ -238,6 +242,7 @@ fn a_generator_works_inside_a_destructor_during_a_panic() {
 }
 
 #[test]
+#[cfg(panic = "unwind")]
 fn a_generator_left_suspended_by_a_panic_goes_on_afterwards() {
     struct StepsOnDrop(Rc<RefCell<Generator<i32>>>);
     impl Drop for StepsOnDrop {
