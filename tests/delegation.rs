@@ -18,8 +18,10 @@ type Co<R = i32> = Coroutine<i32, i32, R, &'static str>;
 
 type Result<T, E = Thrown<&'static str>> = std::result::Result<T, E>;
 
+type Y = Yielder<i32, i32, &'static str>;
+
 /// Yields 1, then what it is sent; on an error or an exit does what `on` says.
-fn sub(on: fn(&Yielder<i32, i32, &'static str>, Thrown<&'static str>) -> Result<i32>) -> Co {
+fn sub(on: fn(&Y, Thrown<&'static str>) -> Result<i32>) -> Co {
     Coroutine::throwing(move |y| {
         let mut x = 1;
         loop {
@@ -239,7 +241,7 @@ fn iterators_are_delegated_to_by_yield_all() {
 
 #[test]
 fn helpers_that_take_the_yielder_delegate_by_plain_calls() {
-    fn level(y: &Yielder<i32, i32, &'static str>, depth: i32) -> Result<i32> {
+    fn level(y: &Y, depth: i32) -> Result<i32> {
         if depth == 0 {
             return y.yield_(depth);
         }
@@ -342,7 +344,7 @@ fn chain(innermost: Co, on_error: fn(usize, Thrown<&'static str>) -> Result<i32>
         let mut inner = chain;
         chain = Builder::new()
             .stack_size(64 * 1024)
-            .create_throwing(move |y: &Yielder<i32, i32, &'static str>| {
+            .create_throwing(move |y: &Y| {
                 y.yield_from(&mut inner).or_else(|thrown| on_error(depth, thrown)).map(|x| x + 1)
             })
             .expect("a stack");

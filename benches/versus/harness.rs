@@ -150,9 +150,10 @@ impl Harness {
         }
         let (least_a, least_b, ratio) = (least(&a), least(&b), median(ratios));
         let verdict = if ratio <= target { "" } else { "  MISSED" };
+        let wanted = if target.is_finite() { target.to_string() } else { "-".to_owned() };
         let digits = if target < 0.01 { 6 } else { 3 };
         println!(
-            "{name:24} {least_a:>9.2} {:>9.2} {least_b:>12.2} {:>10.2} {ratio:>10.digits$} {target:>9.digits$}{verdict}{note}",
+            "{name:24} {least_a:>9.2} {:>9.2} {least_b:>12.2} {:>10.2} {ratio:>10.digits$} {wanted:>9.8}{verdict}{note}",
             median(a),
             median(b)
         );
