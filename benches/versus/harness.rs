@@ -47,9 +47,11 @@ fn least(values: &[f64]) -> f64 {
 impl Harness {
     pub(crate) fn from_args() -> Self {
         let mut harness = Self { filter: String::new(), batches: 15, timed: false };
-        for argument in std::env::args().skip(1) {
+        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        // `cargo bench` says --bench and `cargo test` does not; `cargo bench -- --test` says both.
+        harness.timed = arguments.iter().any(|a| a == "--bench") && !arguments.iter().any(|a| a == "--test");
+        for argument in arguments {
             match argument.as_str() {
-                "--bench" => harness.timed = true,
                 flag if flag.starts_with("--") => {}
                 filter => harness.filter = filter.to_owned(),
             }
