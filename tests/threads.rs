@@ -1,0 +1,207 @@
+//! Threads: the pool under contention, and what becomes of coroutines when their thread ends.
+
+use std::cell::RefCell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+use switchback::{Builder, Event, Generator, State, set_report_hook};
+
+/// The events reported so far of coroutines with this name.
+fn reported(name: &str) -> Vec<Event> {
+    static SEEN: Mutex<Vec<(String, Event)>> = Mutex::new(Vec::new());
+    set_report_hook(|report| {
+        let name = report.coroutine().name().unwrap_or_default().to_owned();
+        SEEN.lock().expect("no panic inside").push((name, report.event()));
+    });
+    let seen = SEEN.lock().expect("no panic inside");
+    seen.iter().filter(|(of, _)| of == name).map(|(_, event)| *event).collect()
+}
+
+/// Counts its drops.
+struct Counted(&'static AtomicUsize);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn many_threads_create_run_and_drop() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    const THREADS: u64 = 8;
+    const EACH: u64 = 2_000;
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            thread::spawn(move || {
+                let mut sum = 0;
+                for i in 0..EACH {
+                    let counted = Counted(&DROPPED);
+                    let mut co = Generator::<u64>::new(move |y| {
+                        let _counted = counted;
+                        y.yield_(thread)?;
+                        y.yield_(i)?;
+                        Ok(())
+                    });
+                    // A third of each kind: never started, dropped while suspended, run to the end.
+                    match i % 3 {
+                        0 => {}
+                        1 => sum += co.next().unwrap_or(0),
+                        _ => sum += co.sum::<u64>(),
+                    }
+                }
+                sum
+            })
+        })
+        .collect();
+    let sum: u64 = threads.into_iter().map(|thread| thread.join().expect("it ends well")).sum();
+    let expected: u64 =
+        (0..THREADS).flat_map(|thread| (0..EACH).map(move |i| [0, thread, thread + i][(i % 3) as usize])).sum();
+    assert_eq!(sum, expected);
+    assert_eq!(DROPPED.load(Ordering::Relaxed) as u64, THREADS * EACH);
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Generator<i32>>> = const { RefCell::new(None) };
+    static BORROWED: RefCell<String> = RefCell::new("alive".to_owned());
+}
+
+#[test]
+fn one_that_is_suspended_inside_a_dead_thread_local_never_runs_again() {
+    // The handle's thread-local is touched first, so it is destroyed last: after BORROWED, which the frame of the body has
+    // a reference to, and after the register of the thread's stacks, which has marked the coroutine by then. (Were the
+    // register older than KEPT, nothing could tell: docs/SAFETY.md, hole 2.)
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    const NAME: &str = "kept by a thread-local";
+    reported(NAME);
+    thread::spawn(|| {
+        KEPT.with_borrow_mut(|kept| {
+            let co = Builder::new().name(NAME).generator(|y| {
+                let _counted = Counted(&DROPPED);
+                BORROWED.with_borrow(|borrowed| {
+                    let end = y.yield_(1);
+                    assert_eq!(borrowed, "alive");
+                    end
+                })
+            });
+            *kept = Some(co.expect("a stack"));
+            assert_eq!(kept.as_mut().and_then(Iterator::next), Some(1));
+        });
+    })
+    .join()
+    .expect("the thread ends well");
+    assert_eq!(DROPPED.load(Ordering::Relaxed), 0, "nothing ran in it");
+    assert_eq!(reported(NAME), [Event::Leaked]);
+}
+
+#[test]
+fn one_that_has_ended_leaves_nothing_behind() {
+    const NAME: &str = "ended in time";
+    reported(NAME);
+    thread::spawn(|| {
+        KEPT.with_borrow_mut(|kept| {
+            let mut co = Builder::new().name(NAME).generator(|y| y.yield_(1)).expect("a stack");
+            co.next();
+            co.close().expect("it leaves");
+            assert_eq!(co.state(), State::Finished);
+            *kept = Some(co);
+        });
+    })
+    .join()
+    .expect("the thread ends well");
+    assert_eq!(reported(NAME), []);
+}
+
+#[test]
+fn coroutines_work_inside_the_destructors_of_thread_locals() {
+    static SUM: AtomicU64 = AtomicU64::new(0);
+    struct Sums;
+    impl Drop for Sums {
+        fn drop(&mut self) {
+            // New ones, at a time when the register of the thread's stacks may be gone.
+            for _ in 0..3 {
+                let mut inner = Generator::new(|y| y.yield_all(1..=4));
+                let outer = Generator::<u64>::new(move |y| y.yield_from(&mut inner));
+                SUM.fetch_add(outer.sum(), Ordering::Relaxed);
+            }
+            let mut suspended = Generator::<u64>::new(|y| y.yield_all(1..));
+            suspended.next();
+            drop(suspended);
+        }
+    }
+    thread_local! {
+        static BEFORE: Sums = const { Sums };
+        static AFTER: Sums = const { Sums };
+    }
+    thread::spawn(|| {
+        BEFORE.with(|_| {});
+        assert_eq!(Generator::<u64>::new(|y| y.yield_all(1..=2)).sum::<u64>(), 3);
+        AFTER.with(|_| {});
+    })
+    .join()
+    .expect("the thread ends well");
+    assert_eq!(SUM.load(Ordering::Relaxed), 2 * 3 * 10);
+}
+
+#[test]
+fn stacks_of_forgotten_coroutines_are_never_given_to_others() {
+    use std::sync::atomic::AtomicPtr;
+    static CANARY: AtomicPtr<[u64; 32]> = AtomicPtr::new(std::ptr::null_mut());
+    const PATTERN: [u64; 32] = [0x5ca1_ab1e; 32];
+    thread::spawn(|| {
+        let mut co = Generator::<i32>::new(|y| {
+            let mut canary = std::hint::black_box(PATTERN);
+            CANARY.store(&raw mut canary, Ordering::Relaxed);
+            let end = y.yield_(1);
+            std::hint::black_box(canary);
+            end
+        });
+        co.next();
+        std::mem::forget(co);
+    })
+    .join()
+    .expect("the thread ends well");
+    // Many threads take and fill stacks, those that the first one has left among them.
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            thread::spawn(|| {
+                let mut all: Vec<_> = (0..300)
+                    .map(|n| {
+                        Generator::<u64>::new(move |y| {
+                            let filled = std::hint::black_box([n; 512]);
+                            y.yield_all(filled)
+                        })
+                    })
+                    .collect();
+                all.iter_mut().filter_map(Iterator::next).sum::<u64>()
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().expect("it ends well"), 299 * 300 / 2);
+    }
+    // SAFETY: the forgotten coroutine's stack stays mapped for ever, and its frame is suspended.
+    assert_eq!(unsafe { CANARY.load(Ordering::Relaxed).read_volatile() }, PATTERN);
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_panic_unwinds_through_suspended_coroutines() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    let result = thread::spawn(|| {
+        let mut all: Vec<Generator<i32>> = (0..10)
+            .map(|_| {
+                Generator::new(|y| {
+                    let _counted = Counted(&DROPPED);
+                    y.yield_(1)?;
+                    Ok(())
+                })
+            })
+            .collect();
+        assert_eq!(all.iter_mut().filter_map(Iterator::next).sum::<i32>(), 10);
+        std::panic::panic_any("boom");
+    })
+    .join();
+    assert_eq!(result.expect_err("it panics").downcast_ref::<&str>(), Some(&"boom"));
+    assert_eq!(DROPPED.load(Ordering::Relaxed), 10);
+}
