@@ -134,3 +134,26 @@ impl std::error::Error for StackError {
         self.os_error().map(|error| error as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_call_the_limit_and_what_to_change() {
+        let text = |stacks| StackError::os("mprotect", Errno::NOMEM, 69_632, stacks).to_string();
+        let few = text(10);
+        assert!(
+            few.starts_with("mprotect for a stack of 69632 bytes") && few.contains("with 10 stacks mapped"),
+            "{few}"
+        );
+        assert!(few.contains("RLIMIT_AS") || few.contains("vm.overcommit_memory"), "{few}");
+        #[cfg(target_os = "linux")]
+        {
+            let many = text(usize::MAX / 4);
+            assert!(many.contains("vm.max_map_count = ") && many.contains("sysctl -w"), "{many}");
+        }
+        let other = StackError::os("mmap", Errno::ACCESS, 1, 0).to_string();
+        assert!(other.contains("Permission denied"), "{other}");
+    }
+}
