@@ -10,5 +10,5 @@ pub mod stack;
 
 pub use coroutine::{
     Builder, CloseError, Coroutine, CoroutineState, CreateError, Delegate, Description, Event, Generator, Misuse,
-    Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook,
+    Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook, try_scoped,
 };

@@ -1,18 +1,45 @@
 //! Interleaved batches, medians of ratios, and what is to be known of the machine.
 
+use std::cell::Cell;
+use std::env;
+use std::fs;
 use std::hint::black_box;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// One side of a row: does the work, asserts its answer, and returns how long the part took that is to be timed.
-pub(crate) struct Side<F>(pub(crate) F);
+// What a crate cannot ask of its dependencies and of its compiler, it can read.
+const LOCK: &str = include_str!("../../Cargo.lock");
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+
+/// Options of `cargo test` that are followed by a value, which is no filter.
+const VALUED: [&str; 6] = ["--test-threads", "--skip", "--color", "--format", "--logfile", "-Z"];
+
+/// How many items are enough to see that the answer is right.
+const SMALL: u64 = 200;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    /// All batches, timed.
+    Time,
+    /// Once, in small, for the answer.
+    Check,
+    /// Names only.
+    List,
+}
 
 pub(crate) struct Harness {
-    filter: String,
+    filters: Vec<String>,
     batches: usize,
-    timed: bool,
+    mode: Mode,
+    /// What the next row says of itself at the end of its line.
+    note: Cell<&'static str>,
+    /// How many rows have run.
+    rows: Cell<usize>,
+    missed: Cell<usize>,
 }
 
 /// Times `work`, which must return `expected`.
+#[inline(always)]
 pub(crate) fn timed(expected: u64, work: impl FnOnce() -> u64) -> Duration {
     let start = Instant::now();
     let answer = black_box(work());
@@ -32,132 +59,228 @@ pub(crate) fn indirect_call(n: u64) -> Duration {
         x
     }
     let f = black_box(next as fn(u64) -> u64);
-    timed(sum(n), || (0..n).map(|i| black_box(f)(i)).sum())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn least(values: &[f64]) -> f64 {
-    values.iter().copied().fold(f64::INFINITY, f64::min)
+    timed(sum(n), || {
+        let mut total = 0;
+        for i in 0..n {
+            total += f(black_box(i));
+        }
+        total
+    })
 }
 
 impl Harness {
     pub(crate) fn from_args() -> Self {
-        let mut harness = Self { filter: String::new(), batches: 15, timed: false };
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        // `cargo bench` says --bench and `cargo test` does not; `cargo bench -- --test` says both.
-        harness.timed = arguments.iter().any(|a| a == "--bench") && !arguments.iter().any(|a| a == "--test");
-        for argument in arguments {
+        let (mut filters, mut bench, mut check, mut list) = (Vec::new(), false, false, false);
+        let mut arguments = env::args().skip(1);
+        while let Some(argument) = arguments.next() {
             match argument.as_str() {
-                flag if flag.starts_with("--") => {}
-                filter => harness.filter = filter.to_owned(),
+                "--bench" => bench = true,
+                "--test" => check = true,
+                "--list" => list = true,
+                "--rows" => filters.extend(arguments.next()),
+                option if VALUED.contains(&option) => drop(arguments.next()),
+                option if option.starts_with('-') => {}
+                filter => filters.push(filter.to_owned()),
             }
         }
-        if let Some(batches) = std::env::var("SWITCHBACK_BENCH_BATCHES").ok().and_then(|b| b.parse().ok()) {
-            harness.batches = batches;
-        }
-        assert!(!(harness.timed && cfg!(debug_assertions)), "a debug build is not worth timing");
-        harness
+        let mode = match (list, bench && !check) {
+            (true, _) => Mode::List,
+            (false, true) => Mode::Time,
+            (false, false) => Mode::Check,
+        };
+        assert!(!(mode == Mode::Time && cfg!(debug_assertions)), "a debug build is not worth timing");
+        let batches = env::var("SWITCHBACK_BENCH_BATCHES").map_or(15, |batches| match batches.parse() {
+            Ok(batches) if batches > 0 => batches,
+            _ => panic!("SWITCHBACK_BENCH_BATCHES is {batches:?}, not a number from 1 on"),
+        });
+        Self { filters, batches, mode, note: Cell::new(""), rows: Cell::new(0), missed: Cell::new(0) }
     }
 
-    /// How much work a batch does: `full`, or little when only the answer counts.
-    pub(crate) fn size(&self, full: u64) -> u64 {
-        if self.timed { full } else { full.min(200) }
-    }
-
+    /// What is compared, how it was compiled, and on what it runs.
     pub(crate) fn header(&self) {
-        let lock = include_str!("../../Cargo.lock");
-        let corosensei = lock
-            .split("[[package]]")
-            .find(|package| package.contains("name = \"corosensei\""))
-            .and_then(|package| package.lines().find_map(|line| line.strip_prefix("version = ")))
-            .unwrap_or("unknown");
-        let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let cpu = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(": unknown");
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        println!(
-            "switchback {} beside corosensei {} (default features), {} {}, {} batches, CPU{} ({cores} cores)",
-            env!("CARGO_PKG_VERSION"),
-            corosensei.trim_matches('"'),
-            std::env::consts::ARCH,
-            if cfg!(debug_assertions) { "debug, answers only" } else { "bench profile, fat LTO" },
-            self.batches,
-            cpu.trim_start_matches(['\t', ' ']),
-        );
-        println!("{:24} {:>19} {:>23} {:>10} {:>9}", "", "switchback, ns", "corosensei, ns", "ratio", "target");
-        println!("{:24} {:>9} {:>9} {:>12} {:>10} {:>10}", "", "min", "median", "min", "median", "median");
+        if self.mode == Mode::List {
+            return;
+        }
+        println!("switchback {} beside corosensei {}", env!("CARGO_PKG_VERSION"), corosensei());
+        println!("  features: the default ones of both");
+        println!("  compiler: {}, {} {}", rustc(), env::consts::ARCH, env::consts::OS);
+        println!("  profile:  {}", profile());
+        println!("  machine:  {}", machine());
+        if self.mode == Mode::Time {
+            println!("  batches:  {}, interleaved; nanoseconds", self.batches);
+            println!("{:24}{:^22}{:^24}{:^31}", "", "switchback", "corosensei", "ratio");
+            let (least, median) = ("min", "median");
+            println!(
+                "{:24}{least:>10}{median:>10}{least:>13}{median:>10}{median:>12}{:>16}{:>10}",
+                "", "quartiles", "target"
+            );
+        }
+    }
+
+    /// What there is to say after the last row.
+    pub(crate) fn footer(&self) {
+        match (self.mode, self.rows.get(), self.missed.get()) {
+            (Mode::List, ..) => {}
+            (_, 0, _) => println!("no row has {} in its name: --list prints all names", self.filters.join(" or ")),
+            (Mode::Check, rows, _) => println!("rows: {rows}, all right on both sides, none timed"),
+            (Mode::Time, rows, missed) => println!("rows: {rows}, missed targets: {missed}"),
+        }
+    }
+
+    /// Makes the next row say this of itself.
+    pub(crate) fn note(&self, note: &'static str) -> &Self {
+        self.note.set(note);
+        self
     }
 
     /// A row whose both sides do `n` times the same.
-    pub(crate) fn row<A, B>(&self, name: &str, target: f64, n: u64, ours: Side<A>, theirs: Side<B>)
-    where
-        A: FnMut() -> Duration,
-        B: FnMut() -> Duration,
-    {
-        self.compare(name, target, (n, ours), (n, theirs), "");
+    pub(crate) fn row(
+        &self,
+        name: &str,
+        target: Option<f64>,
+        n: u64,
+        ours: impl Fn(u64) -> Duration,
+        theirs: impl Fn(u64) -> Duration,
+    ) {
+        self.uneven(name, target, (n, ours), (n, theirs));
     }
 
-    /// A row that compares two of our own, each over `n` items.
-    pub(crate) fn own<A, B>(&self, name: &str, target: f64, n: u64, one: Side<A>, other: Side<B>)
-    where
-        A: FnMut() -> Duration,
-        B: FnMut() -> Duration,
-    {
-        self.compare(name, target, (n, one), (n, other), "  (both sides ours)");
-    }
-
-    /// A row whose sides do different amounts, because one of them takes too long.
-    pub(crate) fn chain<A, B>(&self, name: &str, target: f64, n: u64, ours: Side<A>, few: u64, theirs: Side<B>)
-    where
-        A: FnMut() -> Duration,
-        B: FnMut() -> Duration,
-    {
-        self.compare(name, target, (n, ours), (few, theirs), "");
-    }
-
-    fn compare<A, B>(&self, name: &str, target: f64, ours: (u64, Side<A>), theirs: (u64, Side<B>), note: &str)
-    where
-        A: FnMut() -> Duration,
-        B: FnMut() -> Duration,
-    {
-        if !name.contains(&self.filter) {
+    /// A row whose sides do the same different numbers of times, because it takes too long on one of them.
+    pub(crate) fn uneven(
+        &self,
+        name: &str,
+        target: Option<f64>,
+        (n, ours): (u64, impl Fn(u64) -> Duration),
+        (m, theirs): (u64, impl Fn(u64) -> Duration),
+    ) {
+        let note = self.note.take();
+        if !self.filters.is_empty() && !self.filters.iter().any(|filter| name.contains(filter.as_str())) {
             return;
         }
-        let ((n, mut ours), (m, mut theirs)) = (ours, theirs);
-        let mut ours = || (ours.0)().as_nanos() as f64 / n as f64;
-        let mut theirs = || (theirs.0)().as_nanos() as f64 / m as f64;
-        // Once for the caches, the pools and the answers.
+        self.rows.set(self.rows.get() + 1);
+        match self.mode {
+            Mode::List => println!("{name}: benchmark"),
+            Mode::Check => {
+                ours(n.min(SMALL));
+                theirs(m.min(SMALL));
+                println!("{name:24} right");
+            }
+            Mode::Time => {
+                let measured = self.measure(|| per_item(ours(n), n), || per_item(theirs(m), m));
+                self.print(name, target, note, measured);
+            }
+        }
+    }
+
+    fn measure(&self, ours: impl Fn() -> f64, theirs: impl Fn() -> f64) -> Measured {
+        // Once untimed, for caches, predictors and pools.
         ours();
         theirs();
-        if !self.timed {
-            println!("{name:24} right on both sides");
-            return;
-        }
-        let (mut a, mut b, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let mut measured = Measured { ours: Vec::new(), theirs: Vec::new(), ratios: Vec::new() };
         for batch in 0..self.batches {
             // Who goes first alternates.
-            let (x, y) = if batch % 2 == 0 {
-                let x = ours();
-                (x, theirs())
+            let (a, b) = if batch % 2 == 0 {
+                let a = ours();
+                (a, theirs())
             } else {
-                let y = theirs();
-                (ours(), y)
+                let b = theirs();
+                (ours(), b)
             };
-            a.push(x);
-            b.push(y);
-            ratios.push(x / y);
+            measured.ours.push(a);
+            measured.theirs.push(b);
+            measured.ratios.push(a / b);
         }
-        let (least_a, least_b, ratio) = (least(&a), least(&b), median(ratios));
-        let verdict = if ratio <= target { "" } else { "  MISSED" };
-        let wanted = if target.is_finite() { target.to_string() } else { "-".to_owned() };
-        let digits = if target < 0.01 { 6 } else { 3 };
+        for times in [&mut measured.ours, &mut measured.theirs, &mut measured.ratios] {
+            times.sort_by(f64::total_cmp);
+        }
+        measured
+    }
+
+    fn print(&self, name: &str, target: Option<f64>, note: &str, Measured { ours, theirs, ratios }: Measured) {
+        let ratio = quantile(&ratios, 0.5);
+        let quartiles = format!("{}–{}", show(quantile(&ratios, 0.25)), show(quantile(&ratios, 0.75)));
+        let verdict = match target {
+            None => "",
+            Some(target) if ratio <= target => "PASS",
+            Some(_) => {
+                self.missed.set(self.missed.get() + 1);
+                "MISS"
+            }
+        };
         println!(
-            "{name:24} {least_a:>9.2} {:>9.2} {least_b:>12.2} {:>10.2} {ratio:>10.digits$} {wanted:>9.8}{verdict}{note}",
-            median(a),
-            median(b)
+            "{name:24}{:>10.2}{:>10.2}{:>13.2}{:>10.2}{:>12}{quartiles:>16}{:>10} {verdict:4} {note}",
+            ours[0],
+            quantile(&ours, 0.5),
+            theirs[0],
+            quantile(&theirs, 0.5),
+            show(ratio),
+            target.map_or_else(|| "-".to_owned(), show),
         );
     }
+}
+
+/// Nanoseconds an item, and ours by theirs, each in ascending order.
+struct Measured {
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+fn per_item(elapsed: Duration, items: u64) -> f64 {
+    elapsed.as_secs_f64() * 1e9 / items as f64
+}
+
+/// The value below which the given part of the sorted `values` lies, interpolated.
+fn quantile(values: &[f64], part: f64) -> f64 {
+    let place = part * (values.len() - 1) as f64;
+    let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);
+    low + (high - low) * place.fract()
+}
+
+/// A ratio; a tiny one as a fraction, so that it tells how many times faster.
+fn show(ratio: f64) -> String {
+    if ratio < 0.01 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.3}") }
+}
+
+/// The version of corosensei in Cargo.lock.
+fn corosensei() -> &'static str {
+    let mut packages = LOCK.split("[[package]]").filter(|package| package.contains("name = \"corosensei\"\n"));
+    let package = packages.next().expect("Cargo.lock names corosensei");
+    assert!(packages.next().is_none(), "Cargo.lock names two versions of corosensei: which one is this?");
+    let version = package.lines().find_map(|line| line.strip_prefix("version = "));
+    version.expect("a package has a version").trim_matches('"')
+}
+
+/// The compiler that is in the path: under `cargo bench` the one that has compiled this.
+fn rustc() -> String {
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-V").output();
+    let version = output.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    if version.is_empty() { "rustc of unknown version".to_owned() } else { version.trim().to_owned() }
+}
+
+/// What Cargo.toml says of the profile of benches.
+fn profile() -> String {
+    if cfg!(debug_assertions) {
+        return "a debug build, not for timing".to_owned();
+    }
+    let Some((_, rest)) = MANIFEST.split_once("[profile.bench]\n") else { return "optimised".to_owned() };
+    let lines = rest.lines().take_while(|line| !line.starts_with('['));
+    let settings: Vec<&str> = lines.map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    format!("optimised; under cargo bench with {}", settings.join(", "))
+}
+
+fn machine() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
+    let model = model.map_or("CPU of unknown model", |(_, model)| model);
+    let numbers: Vec<&str> = ["cpu family", "model\t", "stepping"]
+        .iter()
+        .filter_map(|field| text.lines().find(|line| line.starts_with(field))?.split_once(": "))
+        .map(|(_, number)| number)
+        .collect();
+    let usable = std::thread::available_parallelism().map_or(0, usize::from);
+    let cores = text.lines().filter(|line| line.starts_with("processor")).count().max(usable);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("?").to_owned();
+    format!("{model} ({}), {cores} cores, {usable} of them usable, load {load}", numbers.join("/"))
 }

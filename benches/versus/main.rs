@@ -1,10 +1,16 @@
 //! switchback beside corosensei, in one run: `cargo bench --bench versus [FILTER]`.
 //!
-//! Each row does the same work on both sides in 15 interleaved batches and prints the median of the *ratios* of the
-//! batches: absolute figures drift from machine to machine and from minute to minute, a ratio within one batch does not.
+//! Each row does the same work on both sides in 15 interleaved batches (`SWITCHBACK_BENCH_BATCHES` says otherwise) on one
+//! thread, and prints the least and the median time of each side, then the median of the *ratios* of the batches and
+//! their quartiles. Absolute figures drift from machine to machine and from minute to minute; a ratio within one batch
+//! does so much less. Still, ratios depend on the CPU too, most of all those of the rows in which corosensei pays for
+//! mispredicted returns.
+//!
 //! Every side asserts that it has computed the right answer. A missed target is told and is no failure: what is to be
-//! done about it is for people to judge. Without `--bench` (under `cargo test`) every row runs once, in small, for its
-//! answer only.
+//! done about it is for people to judge.
+//!
+//! A FILTER is a part of a row's name; several choose the rows that match any of them. `--list` prints the names. With
+//! `--test`, and without `--bench` (as under `cargo test`), each row runs once, in small, for its answer only.
 //!
 //! | row | what is timed |
 //! |---|---|
@@ -13,21 +19,19 @@
 //! | recursive walk | an in-order walk of 2^20 nodes by nested frames: one item |
 //! | for loop | `for x in generator`: one item |
 //! | create + run + drop | an empty coroutine on a pooled stack |
-//! | drop while suspended | create, start, drop: the body leaves by `?` there and by a forced unwind here |
+//! | drop while suspended | create, start, drop: the body leaves by `?` here and by a forced unwind there |
 //! | a coroutine a node | the walk with a coroutine of its own for each node, `yield from` its children: one item |
-//! | chain | an item through D coroutines that delegate to each other |
-//! | throw and catch | `throw(u64)`, caught and answered; corosensei has no throw, so a `Result` is sent there |
-//! | 1,000 in turn | one round trip, with 1,000 coroutines alive |
-//! | floor | a call through a function pointer, beside corosensei's round trip |
+//! | chain of D / of 1 | an item through D coroutines that delegate to each other, beside an item of one alone |
+//! | chain of D | the same beside corosensei, which hands each item on from coroutine to coroutine |
+//! | throw and catch | an error goes in, a value comes back; corosensei, which cannot throw, is sent a `Result` |
+//! | two in turn, 1,000 in turn | round robin: one resumption |
+//! | floor: indirect call | the body row of ours beside the least that a resumption can cost, a call through a pointer |
 
 mod harness;
 mod ours;
 mod theirs;
 
-use harness::{Harness, Side};
-
-/// For rows that are there to be looked at.
-const NO_TARGET: f64 = f64::INFINITY;
+use harness::Harness;
 
 /// Nodes of the trees.
 const TREE: u64 = 1 << 20;
@@ -35,31 +39,50 @@ const TREE: u64 = 1 << 20;
 fn main() {
     let harness = Harness::from_args();
     harness.header();
-    let n = harness.size(300_000);
 
-    harness.row("body", 1.15, n, Side(|| ours::body(n)), Side(|| theirs::body(n)));
-    harness.row("1 call down", 0.30, n, Side(|| ours::one_down(n)), Side(|| theirs::one_down(n)));
-    harness.row("4 calls down", 0.35, n, Side(|| ours::four_down(n)), Side(|| theirs::four_down(n)));
-    let nodes = harness.size(TREE);
-    harness.row("recursive walk", 0.50, nodes, Side(|| ours::walk(nodes)), Side(|| theirs::walk(nodes)));
-    harness.row("for loop", 1.25, n, Side(|| ours::for_loop(n)), Side(|| theirs::for_loop(n)));
-    let n = harness.size(100_000);
-    harness.row("create + run + drop", 1.00, n, Side(|| ours::create(n)), Side(|| theirs::create(n)));
-    let n = harness.size(20_000);
-    harness.row("drop while suspended", 0.02, n, Side(|| ours::drop_suspended(n)), Side(|| theirs::drop_suspended(n)));
-    harness.row("a coroutine a node", 0.10, nodes, Side(|| ours::nodes(nodes)), Side(|| theirs::nodes(nodes)));
+    // Round trips. What a predictor of returns makes of a switch shows as soon as the yield is inside a call.
+    harness.row("body", Some(1.15), 1_000_000, ours::body, theirs::body);
+    harness.row("1 call down", Some(0.30), 300_000, ours::one_down, theirs::one_down);
+    harness.row("4 calls down", Some(0.35), 300_000, ours::four_down, theirs::four_down);
+    harness.row("recursive walk", Some(0.50), TREE, ours::walk, theirs::walk);
+    harness.row("for loop", Some(1.25), 1_000_000, ours::for_loop, theirs::for_loop);
 
-    for depth in [10, 100, 1_000, 10_000] {
-        let n = harness.size(100_000);
-        let (shallow, deep) = (Side(move || ours::chain(depth, n)), Side(move || ours::chain(1, n)));
-        harness.own(&format!("chain of {depth} / of 1"), 1.3, n, shallow, deep);
+    // Short lives.
+    harness.row("create + run + drop", Some(1.00), 300_000, ours::create, theirs::create);
+    harness.row("drop while suspended", Some(0.02), 20_000, ours::drop_suspended, theirs::drop_suspended);
+
+    // Delegation between separate stacks.
+    harness.row("a coroutine a node", Some(0.10), TREE, ours::nodes, theirs::nodes);
+    for (depth, target) in [(10, None), (100, None), (1_000, Some(1.3)), (10_000, Some(1.3))] {
+        let name = format!("chain of {depth} / of 1");
+        harness.note("(right: ours, of 1)").row(
+            &name,
+            target,
+            500_000,
+            |n| ours::chain(depth, n),
+            |n| ours::chain(1, n),
+        );
     }
-    let (n, few) = (harness.size(100_000), harness.size(50));
-    let theirs = Side(move || theirs::chain(1_000, few));
-    harness.chain("chain of 1,000", 1.0 / 15_000.0, n, Side(move || ours::chain(1_000, n)), few, theirs);
+    // corosensei's chain gets far fewer items, because each takes up to ten thousand times longer there.
+    for (depth, target, few) in
+        [(1, None, 500_000), (10, None, 20_000), (100, None, 1_000), (1_000, Some(15_000.0), 100)]
+    {
+        let name = format!("chain of {depth}");
+        let target = target.map(|times: f64| 1.0 / times);
+        harness.uneven(&name, target, (500_000, |n| ours::chain(depth, n)), (few, |n| theirs::chain(depth, n)));
+    }
 
-    let n = harness.size(300_000);
-    harness.row("throw and catch", NO_TARGET, n, Side(|| ours::throw(n)), Side(|| theirs::result_sent(n)));
-    harness.row("1,000 in turn", NO_TARGET, n, Side(|| ours::in_turn(1_000, n)), Side(|| theirs::in_turn(1_000, n)));
-    harness.row("floor: indirect call", NO_TARGET, n, Side(|| harness::indirect_call(n)), Side(|| theirs::body(n)));
+    // For information.
+    harness.row("throw and catch", None, 300_000, ours::throw, theirs::result_sent);
+    harness.row("two in turn", None, 300_000, |n| ours::in_turn(2, n), |n| theirs::in_turn(2, n));
+    harness.row("1,000 in turn", None, 300_000, |n| ours::in_turn(1_000, n), |n| theirs::in_turn(1_000, n));
+    harness.note("(body; right: the call)").row(
+        "floor: indirect call",
+        None,
+        1_000_000,
+        ours::body,
+        harness::indirect_call,
+    );
+
+    harness.footer();
 }

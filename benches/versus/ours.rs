@@ -162,19 +162,25 @@ pub(crate) fn drop_suspended(n: u64) -> Duration {
                 y.yield_(i)?;
                 Ok(())
             });
-            assert_eq!(co.start(), Ok(Yielded(i)));
+            match co.start() {
+                Ok(Yielded(x)) => assert_eq!(x, i),
+                _ => unreachable!("it yields first"),
+            }
         }
         dropped()
     })
 }
 
-/// A coroutine for each node, which delegates to those of its children.
+/// The coroutine of the node at the root of the tree over `low..high`, which is not empty. It delegates to those of its
+/// children.
 fn node(low: u64, high: u64) -> Generator<u64> {
     Generator::new(move |y| {
-        if low < high {
-            let middle = (low + high) / 2;
+        let middle = (low + high) / 2;
+        if low < middle {
             y.yield_from(&mut node(low, middle))?;
-            y.yield_(middle)?;
+        }
+        y.yield_(middle)?;
+        if middle + 1 < high {
             y.yield_from(&mut node(middle + 1, high))?;
         }
         Ok(())
@@ -239,22 +245,24 @@ pub(crate) fn throw(n: u64) -> Duration {
     })
 }
 
+/// Resumes `live` coroutines one after the other, again and again, `n` times in all.
 pub(crate) fn in_turn(live: u64, n: u64) -> Duration {
     let mut all: Vec<Generator<u64>> = (0..live)
         .map(|_| {
             Generator::new(|y| {
-                for i in 0.. {
+                for i in 1.. {
                     y.yield_(i)?;
                 }
                 Ok(())
             })
         })
         .collect();
-    let rounds = n / live;
-    timed(live * sum(rounds), || {
+    let (rounds, rest) = (n / live, n % live);
+    timed(live * sum(rounds + 1) + rest * (rounds + 1), || {
         let mut total = 0;
-        for _ in 0..rounds {
-            for co in &mut all {
+        for round in 0..=rounds {
+            let count = if round < rounds { live } else { rest };
+            for co in &mut all[..count as usize] {
                 if let Ok(Yielded(x)) = co.resume() {
                     total += x;
                 }

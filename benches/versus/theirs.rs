@@ -149,6 +149,8 @@ pub(crate) fn create(n: u64) -> Duration {
     })
 }
 
+// To drop is to unwind here, as in any program. A user could send a word of their own that asks the body to leave, as
+// cheaply as any value; it would have to be part of the type of what is sent, and every body would have to heed it.
 pub(crate) fn drop_suspended(n: u64) -> Duration {
     timed(n, || {
         for i in 0..n {
@@ -156,7 +158,10 @@ pub(crate) fn drop_suspended(n: u64) -> Duration {
                 let _counted = Counted;
                 y.suspend(i);
             });
-            assert_eq!(co.resume(()).as_yield(), Some(i));
+            match co.resume(()) {
+                CoroutineResult::Yield(x) => assert_eq!(x, i),
+                CoroutineResult::Return(()) => unreachable!("it yields first"),
+            }
             co.force_unwind();
             put(co.into_stack());
         }
@@ -165,6 +170,7 @@ pub(crate) fn drop_suspended(n: u64) -> Duration {
 }
 
 /// The usual loop: resume the child, yield each of its items again.
+#[inline(always)]
 fn each(low: u64, high: u64, mut item: impl FnMut(u64)) {
     let mut child = node(low, high);
     while let CoroutineResult::Yield(x) = child.resume(()) {
@@ -173,12 +179,15 @@ fn each(low: u64, high: u64, mut item: impl FnMut(u64)) {
     put(child.into_stack());
 }
 
+/// The coroutine of the node at the root of the tree over `low..high`, which is not empty.
 fn node(low: u64, high: u64) -> Pooled {
     Coroutine::with_stack(take(), move |y, ()| {
-        if low < high {
-            let middle = (low + high) / 2;
+        let middle = (low + high) / 2;
+        if low < middle {
             each(low, middle, |x| y.suspend(x));
-            y.suspend(middle);
+        }
+        y.suspend(middle);
+        if middle + 1 < high {
             each(middle + 1, high, |x| y.suspend(x));
         }
     })
@@ -250,17 +259,18 @@ pub(crate) fn in_turn(live: u64, n: u64) -> Duration {
     let mut all: Vec<Pooled> = (0..live)
         .map(|_| {
             Coroutine::with_stack(take(), |y: &Yielder<(), u64>, ()| {
-                for i in 0.. {
+                for i in 1.. {
                     y.suspend(i);
                 }
             })
         })
         .collect();
-    let rounds = n / live;
-    let elapsed = timed(live * sum(rounds), || {
+    let (rounds, rest) = (n / live, n % live);
+    let elapsed = timed(live * sum(rounds + 1) + rest * (rounds + 1), || {
         let mut total = 0;
-        for _ in 0..rounds {
-            for co in &mut all {
+        for round in 0..=rounds {
+            let count = if round < rounds { live } else { rest };
+            for co in &mut all[..count as usize] {
                 if let CoroutineResult::Yield(x) = co.resume(()) {
                     total += x;
                 }

@@ -1,4 +1,5 @@
 //! The DWARF codes that `arch/*/start.s` and `follow.s` use, by their names in the DWARF 5 standard (sections 7.7.1 and 7.24).
+#![forbid(unsafe_code)]
 
 pub(super) const DW_CFA_DEF_CFA_EXPRESSION: u8 = 0x0f;
 pub(super) const DW_OP_DEREF: u8 = 0x06;

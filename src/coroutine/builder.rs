@@ -1,4 +1,5 @@
 //! Coroutines with a name, a size or a stack of one's own.
+#![forbid(unsafe_code)]
 
 use super::control::TENANT;
 use super::entry;

@@ -1,4 +1,5 @@
 //! What can go wrong, as values that hand back what they were given.
+#![forbid(unsafe_code)]
 
 use crate::stack::{Stack, StackError};
 use core::convert::Infallible;

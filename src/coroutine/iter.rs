@@ -1,4 +1,5 @@
 //! Coroutines as iterators.
+#![forbid(unsafe_code)]
 
 use super::CoroutineState;
 use super::error::SendError;

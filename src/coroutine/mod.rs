@@ -29,7 +29,7 @@ pub use delegate::Delegate;
 pub use error::{CloseError, CreateError, Misuse, SendError, Thrown};
 pub use iter::Values;
 pub use report::{Description, Event, Report, set_report_hook};
-pub use scoped::{Scoped, scoped};
+pub use scoped::{Scoped, scoped, try_scoped};
 pub use yielder::Yielder;
 
 use crate::stack::StackError;
@@ -267,6 +267,26 @@ impl<Y, S, R, E> Coroutine<Y, S, R, E> {
         match entry::take(Class::DEFAULT) {
             Ok(header) => Self { raw: Raw::new(header, body, Location::caller(), None) },
             Err(error) => no_stack(&error),
+        }
+    }
+
+    /// [`new_unchecked`](Self::new_unchecked) that returns an error when there is no stack to be had.
+    ///
+    /// # Safety
+    ///
+    /// As for [`new_unchecked`](Self::new_unchecked).
+    ///
+    /// # Errors
+    ///
+    /// When the operating system refuses a stack; the error tells which limit was hit, and hands the body back.
+    #[track_caller]
+    pub unsafe fn try_new_unchecked<F>(body: F) -> Result<Self, CreateError<F>>
+    where
+        F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
+    {
+        match entry::take(Class::DEFAULT) {
+            Ok(header) => Ok(Self { raw: Raw::new(header, body, Location::caller(), None) }),
+            Err(error) => Err(CreateError::new(error, body, None)),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! The methods that [`Coroutine`](super::Coroutine) and [`Scoped`](super::Scoped) share, written once.
+#![forbid(unsafe_code)]
 
 /// The methods of a handle with a field `raw`.
 macro_rules! protocol {

@@ -1,4 +1,5 @@
 //! What happens where nobody can be told by a return value: reports, and the hook that gets them.
+#![forbid(unsafe_code)]
 
 use core::fmt;
 use core::panic::Location;

@@ -1,16 +1,17 @@
 //! Coroutines that borrow.
 
 use super::entry;
-use super::error::Thrown;
+use super::error::{CreateError, Thrown};
 use super::protocol::protocol;
 use super::raw::Raw;
 use super::report::abort;
 use super::shut::Shut;
 use super::yielder::Yielder;
-use crate::stack::pool::Class;
+use crate::stack::pool::{Class, Header};
 use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::panic::Location;
+use core::ptr::NonNull;
 
 /// A coroutine whose body borrows, inside [`scoped`].
 ///
@@ -41,7 +42,8 @@ impl<Y, S, R, E> Drop for Guard<'_, Y, S, R, E> {
 ///
 /// # Panics
 ///
-/// When there is no stack to be had, when `f` does, or when the body does while it is closed.
+/// When there is no stack to be had ([`try_scoped`] returns an error instead), when `f` does, or when the body does while
+/// it is closed.
 ///
 /// # Aborts
 ///
@@ -75,11 +77,56 @@ pub fn scoped<'env, Y, S, R, E, T>(
     body: impl FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'env,
     f: impl for<'scope> FnOnce(&'scope mut Scoped<'scope, Y, S, R, E>) -> T,
 ) -> T {
-    let header = match entry::take(Class::DEFAULT) {
-        Ok(header) => header,
+    match entry::take(Class::DEFAULT) {
+        Ok(header) => enter(header, body, f, Location::caller()),
         Err(error) => panic!("no stack for a scoped coroutine: {error}"),
-    };
-    let raw = Raw::new(header, body, Location::caller(), None);
+    }
+}
+
+/// [`scoped`] that returns an error when there is no stack to be had.
+///
+/// # Errors
+///
+/// When the operating system refuses a stack; the error tells which limit was hit, and hands back `body` and `f`.
+///
+/// # Panics
+///
+/// When `f` does, or when the body does while it is closed.
+///
+/// # Aborts
+///
+/// As [`scoped`].
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{Scoped, Yielder, try_scoped};
+///
+/// let words = ["a", "b"];
+/// match try_scoped(|y: &Yielder<&&str>| y.yield_all(&words), |co: &mut Scoped<'_, &&str>| co.count()) {
+///     Ok(count) => assert_eq!(count, 2),
+///     Err(refused) => println!("{refused}"),
+/// }
+/// ```
+#[track_caller]
+pub fn try_scoped<'env, Y, S, R, E, T, B, F>(body: B, f: F) -> Result<T, CreateError<(B, F)>>
+where
+    B: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'env,
+    F: for<'scope> FnOnce(&'scope mut Scoped<'scope, Y, S, R, E>) -> T,
+{
+    match entry::take(Class::DEFAULT) {
+        Ok(header) => Ok(enter(header, body, f, Location::caller())),
+        Err(error) => Err(CreateError::new(error, (body, f), None)),
+    }
+}
+
+fn enter<Y, S, R, E, T>(
+    header: NonNull<Header>,
+    body: impl FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
+    f: impl for<'scope> FnOnce(&'scope mut Scoped<'scope, Y, S, R, E>) -> T,
+    created_at: &'static Location<'static>,
+) -> T {
+    let raw = Raw::new(header, body, created_at, None);
     let mut guard = Guard(Scoped { raw, _scope: PhantomData });
     let scoped: *mut Scoped<'_, Y, S, R, E> = &mut guard.0;
     // SAFETY: the reference lives for the call of `f` alone: its lifetime is any that `f` may think of, none of which it

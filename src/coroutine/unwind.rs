@@ -2,6 +2,7 @@
 //!
 //! The payload of such a panic is an id that is never used again. The root of the coroutine that the unwind is meant for
 //! knows the id ([`Control::pending`]) and takes it for its own; every other root hands the payload on like any panic.
+#![forbid(unsafe_code)]
 
 use super::control::Control;
 use core::sync::atomic::{AtomicU64, Ordering};

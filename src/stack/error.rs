@@ -1,4 +1,5 @@
 //! Why there was no stack.
+#![forbid(unsafe_code)]
 
 use super::MAX_SIZE;
 use core::fmt;
