@@ -27,7 +27,8 @@ const LOCAL: usize = 256;
 /// How many free stacks of a size all threads together keep besides.
 const SHARED: usize = 1_024;
 /// The tops of stacks are offset by this many different multiples of a cache line, because tops at the same place in
-/// their pages compete for the same cache sets: with one colour a round robin over 1,000 stacks takes 3 times as long.
+/// their pages compete for the same cache sets: with one colour, a round robin over 1,000 stacks took 4.8 ns a round trip
+/// instead of 3.3 on an AMD EPYC.
 const COLOURS: usize = 16;
 const LINE: usize = 64;
 /// The least that a stack given to a builder must have: room for the control block and for a signal frame.
