@@ -79,8 +79,11 @@ impl<E: Error + 'static> Error for Thrown<E> {
 }
 
 /// Uses of a coroutine that cannot work, told to the body that attempted them or that they happened to.
+// As wide as a word, so that `Result<u64, Thrown>`, which every yield returns, is a pair of words and stays in registers;
+// with a tag of one byte it is returned through memory, by each function on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum Misuse {
     /// The coroutine delegated to was asked to exit and yielded instead. It is suspended there.
     Ignored,
