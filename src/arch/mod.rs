@@ -130,7 +130,8 @@ impl StackPointer {
 /// Where the stack of a coroutine ends, as the assembly and unwinders see it. Lives above the stack's first frame.
 #[repr(C)]
 pub(crate) struct Root {
-    /// The consumer: who gets the next message. Null before the start and while the coroutine delegates.
+    /// The consumer: who gets the next message. Null while the coroutine delegates or something runs on its consumer's
+    /// stack for it; of no meaning before the start.
     pub(crate) link: Cell<StackPointer>,
     /// That of the entry function. With `link` it has the shape of a frame record: the chain of frame pointers leads over
     /// it.

@@ -182,13 +182,14 @@ impl<Y, S, E> Yielder<Y, S, E> {
         if !closer.is_null() {
             core::hint::cold_path();
             theirs.closer.set(ptr::null());
+            // Before `inner` goes: the closer must not name its block when that is gone, whatever `collect` does.
+            self.control.answer(closer);
         }
         // SAFETY: what is not IGNORED is the end of `inner`.
         match unsafe { inner.collect(arrival.kind, arrival.word) } {
             Ok(value) if closer.is_null() => Ok(value),
             outcome => {
                 core::hint::cold_path();
-                self.control.answer(closer);
                 Err(self.failed(outcome))
             }
         }

@@ -99,7 +99,8 @@ pub enum Misuse {
     Abandoned,
     /// A value was sent to a body that only takes "go on": it yields the items of an iterator.
     Sent,
-    /// The coroutine delegates to another, and cannot yield or delegate until that has ended.
+    /// The coroutine delegates to another, or runs something on its consumer's stack, and cannot suspend until that has
+    /// ended.
     Delegating,
     /// The thread is unwinding from a panic that began in this coroutine: suspending now would make unrelated code
     /// believe that it is panicking.
@@ -209,7 +210,7 @@ pub enum CloseError<Y, E = Infallible> {
     /// It is running: this call comes from inside it.
     Running,
     /// The program is built with `panic=abort`, and the body waits where it can only leave by unwinding: in
-    /// [`yield_or_unwind`](crate::Yielder::yield_or_unwind). It has been leaked, with its stack.
+    /// [`yield_or_unwind`](crate::Yielder::yield_or_unwind). It will never run again, and is leaked with its stack.
     Leaked,
 }
 

@@ -24,8 +24,30 @@ type Types<Y, S, R, E> = PhantomData<(fn() -> (Y, R), fn(S) -> S, fn(E) -> E, *m
 pub struct Raw<Y, S, R, E> {
     pub(super) control: NonNull<Control>,
     created_at: &'static Location<'static>,
-    name: Option<Box<str>>,
+    name: Option<Name>,
     _types: Types<Y, S, R, E>,
+}
+
+/// A coroutine's name. The control block points to it as well, so it is not in a `Box`, which may not be moved under a
+/// pointer.
+struct Name(NonNull<str>);
+
+impl Name {
+    fn new(name: Box<str>) -> Self {
+        Self(NonNull::from(Box::leak(name)))
+    }
+
+    fn as_str(&self) -> &str {
+        // SAFETY: it was leaked for this value, which frees it when it is dropped.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // SAFETY: `new` has made it of a box, and the control block has forgotten it.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
 }
 
 /// What came back from a coroutine.
@@ -47,7 +69,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     where
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
     {
-        let control = entry::create(header, body, created_at, name.as_deref().map(NonNull::from));
+        let name = name.map(Name::new);
+        let control = entry::create(header, body, created_at, name.as_ref().map(|name| name.0));
         Self { control, created_at, name, _types: PhantomData }
     }
 
@@ -234,13 +257,13 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 
     pub(super) fn description(&self) -> Description<'_> {
-        Description::new(self.name.as_deref(), self.created_at)
+        Description::new(self.name.as_ref().map(Name::as_str), self.created_at)
     }
 
     pub(super) fn debug(&self, kind: &str, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct(kind)
             .field("state", &self.state())
-            .field("name", &self.name)
+            .field("name", &self.description().name())
             .field("created_at", &format_args!("{}", self.created_at))
             .finish_non_exhaustive()
     }

@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::mem;
 use core::panic::Location;
 use std::io::Write;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -126,7 +128,9 @@ static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 /// assert!(IGNORED.load(Ordering::Relaxed));
 /// ```
 pub fn set_report_hook(hook: impl Fn(&Report<'_>) + Send + Sync + 'static) {
-    *HOOK.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
+    // What the old one has captured may report, too, when it is dropped: not under the lock.
+    let old = HOOK.write().unwrap_or_else(PoisonError::into_inner).replace(Arc::new(hook));
+    drop(old);
 }
 
 #[cold]
@@ -134,7 +138,11 @@ pub(super) fn report(event: Event, coroutine: Description<'_>) {
     let report = Report { event, coroutine };
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(hook) = hook {
-        hook(&report);
+        // A drop goes on whatever the hook, or its destructor, does: a scope must not be left half closed.
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(move || hook(&report))) {
+            // Its destructor could panic, too.
+            mem::forget(payload);
+        }
         return;
     }
     static TOLD: AtomicU8 = AtomicU8::new(0);

@@ -1,7 +1,7 @@
 //! Asking a coroutine to leave: `throw_exit`, `close`, and what drop does when asking is not enough.
 
 use super::CoroutineState;
-use super::control::{Closer, Notice, RUNNING, Standing};
+use super::control::{ABANDONED, Closer, Notice, RUNNING, Standing};
 use super::entry::Failure::{Panicked, Thrown as Failed};
 use super::error::{CloseError, SendError, Thrown};
 use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
@@ -9,6 +9,7 @@ use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
 use crate::arch::{self, StackPointer};
+use core::mem;
 use core::ptr;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
@@ -78,7 +79,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 arrival = unsafe { serve_calls(arrival.word, arrival.from) };
             }
             if arrival.kind == STUCK {
-                self.give_up();
+                // The handle keeps the block: whoever drops it, or ends its scope, is to see that it has not ended.
+                self.control().parked.set(ABANDONED);
                 return Settled::Stuck;
             }
             if arrival.kind != YIELDED {
@@ -140,7 +142,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 Shut::Ended
             }
             Settled::Yielded(value) => self.shut_stubborn(value),
-            Settled::Stuck => Shut::Leaked,
+            Settled::Stuck => {
+                self.give_up();
+                Shut::Leaked
+            }
         }
     }
 
@@ -163,18 +168,21 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                         Shut::Ended
                     }
                     Settled::Yielded(value) => {
-                        self.give_up();
-                        drop(value);
+                        mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
                         Shut::Leaked
                     }
                     Settled::Stuck => Shut::Leaked,
                 }
             }
-            _ => {
-                self.give_up();
-                Shut::Leaked
-            }
+            _ => Shut::Leaked,
         };
+        if shut == Shut::Leaked {
+            // Nothing may unwind past whoever has to hear of it (a scope ends the process), not even the destructor of a
+            // payload.
+            self.give_up();
+            mem::forget(dropped);
+            return shut;
+        }
         if let Err(payload) = dropped {
             self.pass_on(payload);
         }

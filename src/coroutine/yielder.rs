@@ -251,7 +251,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// Runs `f` on the stack of whoever resumed the coroutine, and returns what it returns.
     ///
     /// For code that needs more stack than the coroutine has. Nothing is suspended: the consumer knows nothing of it.
-    /// `f` must be `Send` although it stays on this thread, so that it cannot have the yielder.
+    /// `f` must be `Send` although it stays on this thread, so that it cannot have the yielder. If that gets there all the
+    /// same (in a wrapper that is `Send` because it checks the thread), its yields are refused.
     ///
     /// # Panics
     ///
@@ -272,7 +273,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
     pub fn on_parent_stack<T>(&self, f: impl FnOnce() -> T + Send) -> T {
         let link = self.control.root.link.get();
         if link.is_null() {
-            // It delegates: there is no stack of a consumer to be had from here.
+            // It delegates, or runs something there already: there is no stack of a consumer to be had from here.
             return f();
         }
         let mut f = Some(f);
@@ -283,6 +284,9 @@ impl<Y, S, E> Yielder<Y, S, E> {
             }
         };
         let call = ParentCall { run: &mut run };
+        // The consumer is about to run, so its record is stale. `f` cannot have the yielder by itself, but types that are
+        // `Send` because they check the thread can smuggle it in.
+        self.control.root.link.set(StackPointer::NULL);
         // SAFETY: the consumer waits for this coroutine; CALL comes with the address of a ParentCall.
         let arrival = unsafe { arch::suspend(link, CALL, address_of(&call)) };
         debug_assert_eq!(arrival.kind, RAN);

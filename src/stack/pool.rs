@@ -206,8 +206,8 @@ unsafe fn put_slow(header: NonNull<Header>) {
 unsafe fn give_away(header: NonNull<Header>) {
     // SAFETY: the header is ours by this function's contract.
     let (class, owner) = unsafe { (header.as_ref().class, &raw mut (*header.as_ptr()).owner) };
-    let queue = QUEUES[class.0].get_or_init(|| ArrayQueue::new(SHARED));
-    if class == PROVIDED || queue.push(Free(header)).is_err() {
+    let queue = || QUEUES[class.0].get_or_init(|| ArrayQueue::new(SHARED));
+    if class == PROVIDED || queue().push(Free(header)).is_err() {
         // SAFETY: read once, and out of the stack before the stack goes.
         drop(mem::ManuallyDrop::into_inner(unsafe { owner.read() }));
     }
