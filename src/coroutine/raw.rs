@@ -142,23 +142,27 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             return Ok(CoroutineState::Yielded(unsafe { decode(arrival.word) }));
         }
         core::hint::cold_path();
-        let arrival = if arrival.kind == CALL {
-            // SAFETY: CALL's word is a ParentCall's address.
-            let arrival = unsafe { serve_calls(arrival.word, arrival.from) };
-            if arrival.kind == YIELDED {
-                self.control().parked.set(arrival.from);
-                // SAFETY: as above.
-                return Ok(CoroutineState::Yielded(unsafe { decode(arrival.word) }));
+        if arrival.kind == RETURNED {
+            // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
+            let value = unsafe { decode(arrival.word) };
+            self.release();
+            return Ok(CoroutineState::Complete(value));
+        }
+        // SAFETY: the same arrival.
+        match unsafe { settle(arrival.kind, arrival.word, arrival.from) } {
+            (from, Settled::Yielded(value)) => {
+                self.control().parked.set(from);
+                Ok(CoroutineState::Yielded(value))
             }
-            arrival
-        } else {
-            arrival
-        };
-        // SAFETY: what is neither YIELDED nor CALL is an end.
-        match unsafe { self.collect(arrival.kind, arrival.word) } {
-            Ok(value) => Ok(CoroutineState::Complete(value)),
-            Err(Failure::Thrown(thrown)) => Err(thrown),
-            Err(Failure::Panicked(payload)) => resume_panic(payload),
+            (_, Settled::Ended(outcome)) => {
+                self.release();
+                match outcome {
+                    Ok(value) => Ok(CoroutineState::Complete(value)),
+                    Err(Failure::Thrown(thrown)) => Err(thrown),
+                    Err(Failure::Panicked(payload)) => resume_panic(payload),
+                }
+            }
+            (_, Settled::Stuck) => unreachable!("only an exit is answered so"),
         }
     }
 
@@ -169,15 +173,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     /// `kind` and `word` are those of this coroutine's end.
     #[inline(always)]
     pub(super) unsafe fn collect(&mut self, kind: usize, word: Word) -> Outcome<R, E> {
-        debug_assert!(kind == RETURNED || kind == FAILED);
-        let outcome = if kind == RETURNED {
-            // SAFETY: RETURNED comes with an R (invariant 3), which is in place until the stack is released.
-            Ok(unsafe { decode(word) })
-        } else {
-            core::hint::cold_path();
-            // SAFETY: FAILED comes with the address of a Failure of the coroutine's E, in place likewise.
-            Err(unsafe { word.assume_init().cast::<Failure<E>>().read() })
-        };
+        // SAFETY: what they carry is in place until the stack is released.
+        let outcome = unsafe { outcome(kind, word) };
         self.release();
         outcome
     }
@@ -288,6 +285,48 @@ pub(super) fn refusal<T, E>(control: NonNull<Control>, value: T) -> SendError<T,
         Standing::Finished => SendError::Finished(value),
         Standing::Abandoned => SendError::Abandoned(value),
     }
+}
+
+/// What the end of a coroutine carries.
+///
+/// # Safety
+///
+/// `kind` and `word` are those of the end of a coroutine with these types, whose stack has not been released.
+#[inline(always)]
+unsafe fn outcome<R, E>(kind: usize, word: Word) -> Outcome<R, E> {
+    debug_assert!(kind == RETURNED || kind == FAILED);
+    if kind == RETURNED {
+        // SAFETY: RETURNED comes with an R (invariant 3).
+        Ok(unsafe { decode(word) })
+    } else {
+        core::hint::cold_path();
+        // SAFETY: FAILED comes with the address of a Failure of the coroutine's E.
+        Err(unsafe { word.assume_init().cast::<Failure<E>>().read() })
+    }
+}
+
+/// What comes back, and where the coroutine is parked then, when it is neither a plain yield nor a plain return. Nothing
+/// is done to the handle, which the caller may have in registers.
+///
+/// # Safety
+///
+/// These are the parts of what a coroutine with these types has answered.
+#[cold]
+#[inline(never)]
+unsafe fn settle<Y, R, E>(kind: usize, word: Word, from: StackPointer) -> (StackPointer, Settled<Y, R, E>) {
+    let mut arrival = Arrival { kind, word, from };
+    if kind == CALL {
+        // SAFETY: it is a CALL.
+        arrival = unsafe { serve_calls(word, from) };
+    }
+    let settled = if arrival.kind == YIELDED {
+        // SAFETY: the word of YIELDED is a Y (invariant 3).
+        Settled::Yielded(unsafe { decode(arrival.word) })
+    } else {
+        // SAFETY: what is neither CALL nor YIELDED is an end.
+        Settled::Ended(unsafe { outcome(arrival.kind, arrival.word) })
+    };
+    (arrival.from, settled)
 }
 
 /// Runs what the coroutine asks for on this stack, until it asks no more. The message comes in registers: a reference to
