@@ -2,20 +2,12 @@
 #![cfg(panic = "abort")]
 
 mod common;
+#[path = "common/reports.rs"]
+mod reports;
 
 use common::Log;
-use std::sync::Mutex;
-use switchback::{Builder, CloseError, Event, Generator, SendError, State, Thrown, Yielder, set_report_hook};
-
-fn reported(name: &str) -> Vec<Event> {
-    static SEEN: Mutex<Vec<(String, Event)>> = Mutex::new(Vec::new());
-    set_report_hook(|report| {
-        let name = report.coroutine().name().unwrap_or_default().to_owned();
-        SEEN.lock().expect("no panic inside").push((name, report.event()));
-    });
-    let seen = SEEN.lock().expect("no panic inside");
-    seen.iter().filter(|(of, _)| of == name).map(|(_, event)| *event).collect()
-}
+use reports::reported;
+use switchback::{Builder, CloseError, Event, Generator, SendError, State, Thrown, Yielder};
 
 fn named(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<(), Thrown> + 'static) -> Generator<i32> {
     reported(name);

@@ -1,21 +1,13 @@
 //! Threads: the pool under contention, and what becomes of coroutines when their thread ends.
 
+#[path = "common/reports.rs"]
+mod reports;
+
+use reports::reported;
 use std::cell::RefCell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
-use switchback::{Builder, Event, Generator, State, set_report_hook};
-
-/// The events reported so far of coroutines with this name.
-fn reported(name: &str) -> Vec<Event> {
-    static SEEN: Mutex<Vec<(String, Event)>> = Mutex::new(Vec::new());
-    set_report_hook(|report| {
-        let name = report.coroutine().name().unwrap_or_default().to_owned();
-        SEEN.lock().expect("no panic inside").push((name, report.event()));
-    });
-    let seen = SEEN.lock().expect("no panic inside");
-    seen.iter().filter(|(of, _)| of == name).map(|(_, event)| *event).collect()
-}
+use switchback::{Builder, Event, Generator, State};
 
 /// Counts its drops.
 struct Counted(&'static AtomicUsize);

@@ -2,28 +2,16 @@
 #![cfg(panic = "unwind")]
 
 mod common;
+#[path = "common/reports.rs"]
+mod reports;
 
 use common::Log;
+use reports::reported;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::rc::Rc;
-use std::sync::Mutex;
 use switchback::CoroutineState::{Complete, Yielded};
-use switchback::{
-    Builder, CloseError, Coroutine, Event, Generator, Scoped, SendError, State, Thrown, Yielder, scoped,
-    set_report_hook,
-};
-
-/// The events reported so far of coroutines with this name.
-fn reported(name: &str) -> Vec<Event> {
-    static SEEN: Mutex<Vec<(String, Event)>> = Mutex::new(Vec::new());
-    set_report_hook(|report| {
-        let name = report.coroutine().name().unwrap_or_default().to_owned();
-        SEEN.lock().expect("no panic inside").push((name, report.event()));
-    });
-    let seen = SEEN.lock().expect("no panic inside");
-    seen.iter().filter(|(of, _)| of == name).map(|(_, event)| *event).collect()
-}
+use switchback::{Builder, CloseError, Coroutine, Event, Generator, Scoped, SendError, State, Thrown, Yielder, scoped};
 
 fn named<R: 'static>(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<R, Thrown> + 'static) -> Generator<i32, R> {
     reported(name);

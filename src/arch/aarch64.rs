@@ -91,42 +91,18 @@ pub(super) unsafe extern "C" fn start() {
     naked_asm!(include_str!("../../arch/aarch64/start.s"))
 }
 
-/// The outermost frame of a coroutine: see `arch/aarch64/bottom.s`. It never runs.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn bottom() {
-    naked_asm!(
-        include_str!("../../arch/aarch64/bottom.s"),
-        DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
-        DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
-        DW_OP_deref = const dwarf::DW_OP_DEREF,
-        DW_OP_lit0 = const dwarf::DW_OP_LIT0,
-        DW_OP_eq = const dwarf::DW_OP_EQ,
-        DW_OP_minus = const dwarf::DW_OP_MINUS,
-        DW_OP_and = const dwarf::DW_OP_AND,
-        DW_OP_plus = const dwarf::DW_OP_PLUS,
-        DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
-    )
+dwarf::frame! {
+    /// The outermost frame of a coroutine: see `arch/aarch64/bottom.s`. It never runs.
+    bottom, "../../arch/aarch64/bottom.s"
+}
+
+dwarf::frame! {
+    /// What unwinders find where a coroutine delegates: see `arch/aarch64/follow.s`. It never runs.
+    follow, "../../arch/aarch64/follow.s"
 }
 
 /// The length of the nop that `bottom` and `follow` begin with, in bytes.
 pub(super) const NOP: usize = 4;
-
-/// What unwinders find where a coroutine delegates: see `arch/aarch64/follow.s`. It never runs.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn follow() {
-    naked_asm!(
-        include_str!("../../arch/aarch64/follow.s"),
-        DW_CFA_def_cfa_expression = const dwarf::DW_CFA_DEF_CFA_EXPRESSION,
-        DW_OP_breg_sp = const dwarf::DW_OP_BREG_SP,
-        DW_OP_deref = const dwarf::DW_OP_DEREF,
-        DW_OP_lit0 = const dwarf::DW_OP_LIT0,
-        DW_OP_eq = const dwarf::DW_OP_EQ,
-        DW_OP_minus = const dwarf::DW_OP_MINUS,
-        DW_OP_and = const dwarf::DW_OP_AND,
-        DW_OP_plus = const dwarf::DW_OP_PLUS,
-        DW_OP_plus_uconst = const dwarf::DW_OP_PLUS_UCONST,
-    )
-}
 
 /// Whether the CPU checks returns of this thread against a guarded control stack (Arm ARM, FEAT_GCS).
 ///
