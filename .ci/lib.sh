@@ -121,8 +121,8 @@ portable_tests() {
 # counted COMMAND..: runs a command that ends in libtest's reports; fails if it does, or if a test program ran no test.
 # EMPTY names those that may be empty: tests/abort.rs is, unless a panic aborts.
 counted() {
-    local log
-    log=$(mktemp)
+    local log=$CARGO_TARGET_DIR/ci-tests.txt
+    mkdir -p "$CARGO_TARGET_DIR"
     say "\$ $*"
     "$@" 2>&1 | tee "$log"
     awk -v empty=" ${EMPTY:-abort} " '
@@ -134,7 +134,6 @@ counted() {
         }
         END { printf ".ci: %d tests passed in %d programs\n", passed, programs; exit bad || !passed }' "$log" ||
         fail "what should have been tested was not: $*"
-    rm -f "$log"
 }
 
 # portable CARGO-OPTION..: the library's own tests and those of tests/ that run anywhere, with these options. The examples
