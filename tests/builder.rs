@@ -1,12 +1,12 @@
 //! Names, sizes, stacks of one's own, and bodies of every size.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use switchback::CoroutineState::{Complete, Yielded};
-use switchback::stack::{DEFAULT_SIZE, GuardedStack, ProvidedStack, Stack};
-use switchback::{Builder, Coroutine, Generator, State};
+use switchback::stack::{DEFAULT_SIZE, GuardedStack, MAX_SIZE, MIN_SIZE, ProvidedStack, Stack};
+use switchback::{Builder, Coroutine, Generator, SendError, State, Thrown, Yielder};
 
 #[test]
 fn names_and_places_are_kept_to_the_end() {
@@ -206,4 +206,254 @@ fn a_large_nothing_can_be_sent() {
     assert_eq!(co.resume(), Ok(Yielded(true)));
     assert_eq!(co.resume(), Ok(Yielded(true)));
     assert_eq!(co.send(Some([1; 4_000])), Ok(Yielded(false)));
+}
+
+#[test]
+fn the_four_types_need_not_have_the_same_size() {
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    #[repr(align(4096))]
+    struct Page([u8; 4096]);
+    #[derive(Clone, Copy, PartialEq, Debug)]
+    #[repr(align(128))]
+    struct Nothing;
+    fn rotate<A, B, C, D>(a: A, b: B, c: C, d: D)
+    where
+        A: Clone + PartialEq + std::fmt::Debug + 'static,
+        B: Clone + PartialEq + std::fmt::Debug + 'static,
+        C: Clone + PartialEq + std::fmt::Debug + 'static,
+        D: Clone + PartialEq + std::fmt::Debug + 'static,
+    {
+        let (first, sent, end, thrown) = (a.clone(), b.clone(), c.clone(), d.clone());
+        // A debug build copies a page many times, and each copy takes two pages of stack.
+        let body = move |y: &Yielder<A, B, D>| {
+            assert_eq!(y.yield_(first.clone()), Ok(sent));
+            assert_eq!(y.yield_(first), Err(Thrown::Error(thrown)));
+            Ok(end)
+        };
+        let mut co: Coroutine<A, B, C, D> = Builder::new().stack_size(1 << 20).create_throwing(body).expect("a stack");
+        assert_eq!(co.start(), Ok(Yielded(a.clone())));
+        assert_eq!(co.send(b.clone()), Ok(Yielded(a)));
+        assert_eq!(co.throw(d.clone()), Ok(Complete(c)));
+        assert_eq!(co.throw(d.clone()), Err(SendError::Finished(d)));
+        assert_eq!(co.send(b.clone()), Err(SendError::Finished(b)));
+    }
+    let (page, words) = (Page(std::array::from_fn(|i| i as u8)), vec![String::from("w"); 3]);
+    rotate(page, 1_u8, Nothing, words.clone());
+    rotate(words.clone(), page, (1_u8, 2_u64), Nothing);
+    rotate(Nothing, words.clone(), page, Some(Box::new(7)));
+    rotate(None::<Box<i32>>, Nothing, words, page);
+}
+
+#[test]
+fn debug_output_tells_state_name_and_place() {
+    let yielder = Rc::new(RefCell::new(String::new()));
+    let told = yielder.clone();
+    let mut co = Builder::new()
+        .name("the name")
+        .generator(move |y| {
+            *told.borrow_mut() = format!("{y:?}");
+            y.yield_(1)
+        })
+        .expect("a stack");
+    let place = co.created_at().to_string();
+    for state in ["Created", "Suspended", "Finished"] {
+        let debug = format!("{co:?}");
+        assert!([state, "the name", &place].iter().all(|part| debug.contains(part)), "{debug}");
+        let _ = co.resume();
+    }
+    assert!(yielder.borrow().contains("the name") && yielder.borrow().contains("builder.rs"), "{yielder:?}");
+}
+
+#[test]
+fn a_given_stack_is_dropped_at_once_however_its_coroutine_ends() {
+    for how in ["close", "throw", "throw at a new one", "panic", "unwind"] {
+        if cfg!(panic = "abort") && ["panic", "unwind"].contains(&how) {
+            continue;
+        }
+        let drops = Rc::new(Cell::new(0));
+        let stack = Counting(GuardedStack::new(64 << 10).expect("a stack"), drops.clone());
+        let mut co: Coroutine<i32, (), (), &str> = Builder::new()
+            .name("unwound")
+            .stack(Box::new(stack))
+            .create_throwing(move |y| match how {
+                "panic" => y.yield_(1).map(|()| std::panic::panic_any("boom")),
+                "unwind" => y.yield_(1).or_else(|_| y.yield_(2)).or_else(|_| y.yield_(3)),
+                _ => y.yield_(1),
+            })
+            .expect("it is large enough");
+        if how != "throw at a new one" {
+            assert_eq!(co.start(), Ok(Yielded(1)));
+        }
+        assert_eq!(drops.get(), 0);
+        match how {
+            "close" => assert_eq!(co.close(), Ok(None)),
+            "panic" => assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| co.resume())).is_err()),
+            "unwind" => drop(std::mem::replace(&mut co, Coroutine::throwing(|_| Ok(())))),
+            _ => assert_eq!(co.throw("x"), Err(SendError::Thrown(Thrown::Error("x")))),
+        }
+        assert_eq!(drops.get(), 1, "{how}");
+        drop(co);
+        assert_eq!(drops.get(), 1, "{how}");
+    }
+}
+
+#[test]
+fn provided_memory_may_begin_and_end_anywhere() {
+    // Nothing of it is aligned, and it is as small as can be: what is written on it lies within it.
+    for (start, end) in [(0, 0), (1, 0), (0, 1), (3, 5), (63, 61)] {
+        const SIZE: usize = 128 << 10;
+        let memory: &'static mut [u8] = Box::leak(vec![0xa5; SIZE + 256].into_boxed_slice());
+        let (begin, len) = (64 + start, SIZE - start - end);
+        let base = NonNull::from(memory).cast::<u8>();
+        // SAFETY: the memory is leaked, so it is valid for ever, and only its edges, which are not the stack's, are read
+        // by others. What runs on it needs little.
+        let stack = unsafe { ProvidedStack::new(base.add(begin), len) };
+        let mut co: Coroutine<u64, u64> = Builder::new()
+            .stack(stack)
+            .create(|y| {
+                let mut x = 0;
+                loop {
+                    x = y.yield_(x + dig_little(x))?;
+                }
+            })
+            .expect("it is large enough");
+        assert_eq!(co.start(), Ok(Yielded(0)));
+        assert_eq!(co.send(5), Ok(Yielded(10)));
+        assert_eq!(co.close(), Ok(None));
+        // SAFETY: within the allocation, outside the stack.
+        let outside = unsafe {
+            [std::slice::from_raw_parts(base.as_ptr(), begin), {
+                std::slice::from_raw_parts(base.as_ptr().add(begin + len), SIZE + 256 - begin - len)
+            }]
+        };
+        assert!(outside.iter().all(|part| part.iter().all(|byte| *byte == 0xa5)), "{start} {end}");
+    }
+}
+
+/// `x`, by way of vector registers that are saved at aligned places.
+#[inline(never)]
+fn dig_little(x: u64) -> u64 {
+    black_box(black_box([x as f64 / 4.0; 4]).iter().sum::<f64>()) as u64
+}
+
+#[test]
+fn what_a_create_error_says() {
+    let refused = Builder::new().name("x").stack_size(usize::MAX).generator(|y| y.yield_(1)).expect_err("too large");
+    let text = refused.to_string();
+    assert!(text.starts_with("no stack for a coroutine: ") && text.contains(&usize::MAX.to_string()), "{text}");
+    assert!(text.ends_with(&refused.error().to_string()), "{text}");
+    assert!(format!("{refused:?}").contains("TooLarge"), "{refused:?}");
+    assert!(std::error::Error::source(&refused).is_none());
+    let (error, body, stack) = refused.into_parts();
+    assert!(error.os_error().is_none() && stack.is_none());
+    assert_eq!(Generator::new(body).collect::<Vec<_>>(), [1]);
+    // One byte too many is as many as all of them.
+    let refused = Builder::new().stack_size(MAX_SIZE + 1).create(|y: &Yielder<i32, i32>| y.yield_(1));
+    assert!(refused.expect_err("too large").error().to_string().contains(&(MAX_SIZE + 1).to_string()));
+}
+
+#[test]
+fn the_smallest_stack_can_be_asked_for_and_used() {
+    for size in [0, 1, MIN_SIZE] {
+        let co = Builder::new().stack_size(size).generator(|y| y.yield_all([1, 2])).expect("a stack");
+        assert_eq!(co.sum::<i32>(), 3);
+    }
+}
+
+#[test]
+fn a_builder_makes_coroutines_that_can_be_thrown_at() {
+    let mut co = Builder::new()
+        .name("")
+        .create_throwing(|y: &Yielder<i32, i32, String>| match y.yield_(1) {
+            Err(Thrown::Error(word)) => Ok(word + "!"),
+            other => other.map(|x| x.to_string()),
+        })
+        .expect("a stack");
+    assert_eq!(co.name(), Some(""), "a name of no letters is a name");
+    assert_eq!(co.start(), Ok(Yielded(1)));
+    assert_eq!(co.throw("caught".into()), Ok(Complete("caught!".into())));
+    let mut tried = Coroutine::<i32, (), (), &str>::try_throwing(|y| y.yield_(1)).expect("a stack");
+    assert_eq!((tried.name(), tried.created_at().line()), (None, line!() - 1));
+    assert_eq!(tried.throw("early"), Err(SendError::Thrown(Thrown::Error("early"))));
+    assert_eq!(Generator::try_new(|y| y.yield_all([4])).expect("a stack").next(), Some(4));
+    let debug = format!("{:?}", Builder::new().name("b").stack_size(77));
+    assert!(debug.contains("\"b\"") && debug.contains("77"), "{debug}");
+}
+
+#[test]
+fn a_large_body_fits_on_a_stack_of_the_default_size() {
+    let large = [0x5a_u8; 66_001];
+    let mut co = Generator::new(move |y| {
+        y.yield_(large.iter().map(|byte| u64::from(*byte)).sum::<u64>())?;
+        y.yield_(u64::from(large[66_000]))
+    });
+    assert_eq!((co.next(), co.next()), (Some(66_001 * 0x5a), Some(0x5a)));
+    // And one that never starts is dropped without being moved there.
+    let counted = Rc::new(());
+    let held = counted.clone();
+    let new = Builder::new().stack_size(MIN_SIZE).generator(move |y| {
+        let _held = &held;
+        y.yield_(large[0])
+    });
+    drop(new.expect("a stack"));
+    assert_eq!(Rc::strong_count(&counted), 1);
+}
+
+#[test]
+fn each_of_a_chain_tells_of_the_next_and_only_while_it_delegates() {
+    // [85]
+    fn named(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<(), Thrown> + 'static) -> Generator<i32> {
+        Builder::new().name(name).generator(body).expect("a stack")
+    }
+    let mut c = named("c", |y| y.yield_(1));
+    assert!(c.delegate().is_none());
+    let mut b = named("b", move |y| y.yield_from(&mut c));
+    assert_eq!(b.next(), Some(1));
+    assert_eq!(b.delegate().and_then(|next| next.name()), Some("c"));
+    let mut a = named("a", move |y| y.yield_from(&mut b).and_then(|()| y.yield_(2)));
+    assert_eq!(a.next(), Some(2), "b ends by the first next");
+    assert!(a.delegate().is_none());
+    let mut unnamed = Generator::<i32>::new(|y| y.yield_(3));
+    let place = unnamed.created_at();
+    let mut outer = Generator::<i32>::new(move |y| y.yield_from(&mut unnamed));
+    outer.next();
+    assert_eq!(outer.delegate().map(|next| (next.name(), next.created_at())), Some((None, place)));
+    assert_eq!(outer.close(), Ok(None));
+    assert!(outer.delegate().is_none());
+}
+
+#[test]
+#[cfg(panic = "unwind")]
+fn on_parent_stack_nests_and_serves_destructors_in_a_forced_unwind() {
+    fn here() -> usize {
+        let local = 0_u8;
+        (&raw const local).addr()
+    }
+    struct Calls<'a>(&'a Yielder<i32>, Rc<Cell<bool>>);
+    impl Drop for Calls<'_> {
+        fn drop(&mut self) {
+            let distance = self.0.on_parent_stack(here).abs_diff(self.0.on_parent_stack(here));
+            self.1.set(std::thread::panicking() && distance < 16 * 1024);
+        }
+    }
+    let served = Rc::new(Cell::new(false));
+    let told = served.clone();
+    let mut co = Generator::<i32, ()>::new(move |y| {
+        let _calls = Calls(y, told);
+        loop {
+            let _ = y.yield_(1);
+        }
+    });
+    co.next();
+    drop(co);
+    assert!(served.get());
+
+    let mut outer = Generator::<usize>::new(|y| {
+        let innermost = y.on_parent_stack(|| {
+            let mut inner = Generator::<usize>::new(|y| y.yield_(y.on_parent_stack(here)));
+            inner.next().expect("an address")
+        });
+        y.yield_(innermost)
+    });
+    assert!(outer.next().expect("an address").abs_diff(here()) < 16 * 1024, "two calls up, both on this stack");
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use common::Log;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::rc::Rc;
@@ -413,4 +413,185 @@ fn a_chain_already_started_is_adopted_whole() {
         assert_eq!(co.send(6), Ok(Yielded(6)));
         assert_eq!(co.send(99), Ok(Yielded(1000 + 42 + DEPTH as i32 - 1)));
     });
+}
+
+#[test]
+fn what_has_resumed_the_delegator_is_not_sent_to_the_delegate() {
+    // [52] The first step is next, also when the delegator itself was sent a value.
+    let mut inner = sub(|_, t| Err(t));
+    inner.start().expect("starts");
+    let mut co = Co::throwing(move |y| {
+        assert_eq!(y.yield_(-1), Ok(7));
+        y.yield_from(&mut inner)
+    });
+    assert_eq!(co.start(), Ok(Yielded(-1)));
+    assert_eq!(co.send(7), Ok(Yielded(0)));
+}
+
+#[test]
+fn an_error_of_the_delegates_own_during_a_send_is_raised_at_the_delegation() {
+    // [62]
+    let mut inner = Co::throwing(|y| if y.yield_(1)? == 5 { Err("own".into()) } else { Ok(0) });
+    let mut co = Co::throwing(move |y| {
+        assert_eq!(y.yield_from(&mut inner), Err(Thrown::Error("own")));
+        assert_eq!(y.yield_from(&mut inner), Err(Thrown::Misuse(Misuse::Finished)));
+        y.yield_(2)
+    });
+    assert_eq!(co.start(), Ok(Yielded(1)));
+    assert_eq!(co.send(5), Ok(Yielded(2)));
+}
+
+#[test]
+fn what_throw_exit_brings_out_of_a_chain() {
+    // [66, 67, 69, 70] As close does, but as an answer to a throw.
+    let through = |inner| outer(outer(inner, Err), Err);
+    let ends = [
+        (sub(|_, t| Err(t)), Thrown::Exit),
+        (sub(|_, _| Ok(1)), Thrown::Exit),
+        (sub(|_, _| Err("instead".into())), Thrown::Error("instead")),
+        (sub(|y, _| y.yield_(77)), Thrown::Misuse(Misuse::Ignored)),
+    ];
+    for (inner, end) in ends {
+        let mut co = through(inner);
+        co.start().expect("starts");
+        assert_eq!(co.throw_exit(), Err(SendError::Thrown(end)));
+        assert_eq!((co.state(), co.delegate()), (State::Finished, None));
+    }
+}
+
+#[test]
+fn an_error_raised_on_the_exit_can_be_caught_at_the_delegation() {
+    // [73] With a yield, too, which ignores the exit.
+    let mut yields =
+        outer(sub(|_, _| Err("instead".into())), |t| if t == Thrown::Error("instead") { Ok(3) } else { Err(t) });
+    yields.start().expect("starts");
+    assert_eq!(yields.close(), Err(CloseError::Ignored(1003)));
+    assert_eq!(yields.send(4), Ok(Complete(4)));
+}
+
+#[test]
+fn a_misuse_in_the_middle_leaves_all_further_in_as_they_were() {
+    // [70, 74] The innermost ignores the exit; its delegator passes the misuse on; the one outside that catches it.
+    let log = Log::new();
+    let inside = log.clone();
+    let mut innermost = sub(|y, _| y.yield_(77));
+    let mut middle = Co::throwing(move |y| {
+        let ignored = y.yield_from(&mut innermost);
+        inside.push(format!("{:?} {:?}", ignored, innermost.state()));
+        ignored
+    });
+    let mut co = Co::throwing(move |y| match y.yield_from(&mut middle) {
+        Err(Thrown::Misuse(Misuse::Ignored)) => y.yield_(middle.state() as i32),
+        other => panic!("{other:?}"),
+    });
+    co.start().expect("starts");
+    assert_eq!(co.close(), Err(CloseError::Ignored(State::Finished as i32)));
+    assert_eq!(log.take(), "Err(Misuse(Ignored)) Suspended");
+    assert_eq!(co.close(), Ok(None));
+}
+
+#[test]
+fn one_that_delegates_again_during_its_exit_is_given_back_to_its_delegator_whole() {
+    let mut late = sub(|_, _| Ok(40));
+    let mut inner = Co::throwing(move |y| match y.yield_(1) {
+        Err(Thrown::Exit) => Ok(y.yield_from(&mut late).unwrap_or(-1) + 1),
+        other => other,
+    });
+    let mut co = Co::throwing(move |y| {
+        assert_eq!(y.yield_from(&mut inner), Err(Thrown::Misuse(Misuse::Ignored)));
+        assert!(inner.delegate().is_some(), "it is in the late delegate");
+        assert_eq!(inner.send(5), Ok(Yielded(5)));
+        y.yield_from(&mut inner)
+    });
+    co.start().expect("starts");
+    assert_eq!(co.close(), Err(CloseError::Ignored(0)), "next to the late delegate, by the second delegation");
+    assert_eq!(co.send(6), Ok(Yielded(6)));
+    assert_eq!(co.throw("x"), Ok(Complete(41)));
+}
+
+#[test]
+fn all_of_a_chain_are_running_while_its_innermost_runs_and_refuse_to_be_delegated_to() {
+    // [75 to 77] A second handle to a running coroutine takes unsafe code; this is what it gets.
+    let place: Rc<Cell<*mut Co>> = Rc::new(Cell::new(std::ptr::null_mut()));
+    let (outside, inside) = (place.clone(), place.clone());
+    let mut inner = Co::throwing(move |y| {
+        // SAFETY: the handle is alive while its body runs, and is only looked at and refused.
+        let outermost = unsafe { &mut *inside.get() };
+        assert_eq!(outermost.state(), State::Running);
+        assert_eq!(outermost.send(1), Err(SendError::Running(1)));
+        assert_eq!(y.yield_from(outermost), Err(Thrown::Misuse(Misuse::Running)));
+        y.yield_(1)
+    });
+    let mut co = Co::throwing(move |y| {
+        // SAFETY: as above.
+        assert_eq!(y.yield_from(unsafe { &mut *outside.get() }), Err(Thrown::Misuse(Misuse::Running)), "to itself");
+        y.yield_from(&mut inner)
+    });
+    place.set(&raw mut co);
+    // SAFETY: as above.
+    let handle = unsafe { &mut *place.get() };
+    assert_eq!(handle.start(), Ok(Yielded(1)));
+    assert_eq!(handle.send(5), Ok(Complete(5)));
+}
+
+#[test]
+fn dropping_a_chain_ends_it_from_the_inside_out() {
+    // [81]
+    let log = Log::new();
+    let level = |name: &'static str, mut inner: Option<Generator<i32>>| {
+        let (local, captured, log) = (log.dropper(name), log.dropper(format!("{name}'s")), log.clone());
+        Generator::<i32>::new(move |y| {
+            let (_captured, _local) = (captured, local);
+            let end = inner.as_mut().map_or_else(|| y.yield_(1), |inner| y.yield_from(inner));
+            log.push(format!("{end:?}"));
+            end
+        })
+    };
+    let mut co = level("a", Some(level("b", Some(level("c", None)))));
+    assert_eq!(co.next(), Some(1));
+    drop(co);
+    assert_eq!(log.take(), "Err(Exit) c c's Err(Exit) b b's Err(Exit) a a's");
+}
+
+#[test]
+fn an_exit_that_is_ignored_below_ten_thousand_levels_is_a_misuse_at_each() {
+    on_a_small_stack(|| {
+        thread_local!(static SEEN: Cell<usize> = const { Cell::new(0) });
+        let mut co = chain(sub(|y, _| y.yield_(77)), |_, thrown| {
+            assert_eq!(thrown, Thrown::Misuse(Misuse::Ignored));
+            SEEN.set(SEEN.get() + 1);
+            Err(thrown)
+        });
+        co.start().expect("starts");
+        assert_eq!(co.close(), Err(CloseError::Misuse(Misuse::Ignored)));
+        assert_eq!(SEEN.get(), DEPTH - 1);
+    });
+}
+
+#[test]
+fn ten_thousand_new_ones_are_closed_or_thrown_at_without_running() {
+    for close in [true, false] {
+        on_a_small_stack(move || {
+            let mut co = chain(Co::throwing(|_| panic!("the body must not run")), |_, _| panic!("nor this one"));
+            let x = Err(SendError::Thrown(Thrown::Error("x")));
+            assert!(if close { co.close() == Ok(None) } else { co.throw("x") == x });
+            assert_eq!(co.state(), State::Finished);
+        });
+    }
+}
+
+#[test]
+fn an_exit_is_ignored_at_the_delegator_of_whoever_yields_last() {
+    // [70, 74] The innermost ends, or ignores the exit; the middle one then ignores it in any case.
+    for ignores in [true, false] {
+        let mut inner = sub(if ignores { |y, _| y.yield_(77) } else { |_, t| Err(t) });
+        let mut middle = Co::throwing(move |y| y.yield_from(&mut inner).or_else(|_| y.yield_(78)));
+        let mut co = Co::throwing(move |y| {
+            assert_eq!(y.yield_from(&mut middle), Err(Thrown::Misuse(Misuse::Ignored)));
+            assert_eq!(middle.send(79), Ok(Complete(79)), "it was whole");
+            y.yield_(80)
+        });
+        co.start().expect("starts");
+        assert_eq!(co.close(), Err(CloseError::Ignored(80)));
+    }
 }

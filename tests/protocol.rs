@@ -5,7 +5,7 @@
 mod common;
 
 use common::Log;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -434,4 +434,165 @@ fn errors_say_what_happened() {
     assert_eq!(Thrown::<std::fmt::Error>::Exit.to_string(), "the coroutine was asked to exit");
     let debug = format!("{co:?}");
     assert!(debug.contains("Created") && debug.contains("protocol.rs"), "{debug}");
+}
+
+#[test]
+fn even_nothing_cannot_be_sent_too_early() {
+    // [13, 14]
+    let mut co = Coroutine::<i32, Option<i32>, Option<i32>>::new(|y| y.yield_(1));
+    assert_eq!(co.send(None), Err(SendError::NotStarted(None)));
+    assert_eq!(co.state(), State::Created);
+    assert_eq!(co.resume(), Ok(Yielded(1)), "next starts it");
+    assert_eq!(co.send(Some(2)), Ok(Complete(Some(2))));
+}
+
+#[test]
+fn the_last_of_several_references_closes() {
+    // [42, 43] The body drops one itself while it runs: whoever resumes it has another.
+    let log = Log::new();
+    let inside = log.clone();
+    let own = Rc::new(Cell::new(None));
+    let held = own.clone();
+    let shared = Rc::new(RefCell::new(Generator::<i32>::new(move |y| {
+        let _local = inside.dropper("closed");
+        drop(held.take());
+        y.yield_(1)
+    })));
+    own.set(Some(shared.clone()));
+    let second = shared.clone();
+    drop(shared);
+    assert_eq!(second.borrow_mut().next(), Some(1));
+    assert_eq!(Rc::strong_count(&second), 1);
+    assert_eq!(log.take(), "");
+    drop(second);
+    assert_eq!(log.take(), "closed");
+}
+
+#[test]
+fn a_coroutine_that_is_a_local_of_another_is_closed_with_its_frame() {
+    // [44] Whether the frame ends by itself, or by a close or drop.
+    for how in ["end", "close", "drop"] {
+        let log = Log::new();
+        let (outside, inside) = (log.clone(), log.clone());
+        let mut outer = Generator::<i32>::new(move |y| {
+            let _first = outside.dropper("first");
+            let mut inner = Generator::<i32>::new(move |y| {
+                let _local = inside.dropper("inner");
+                y.yield_(1)
+            });
+            let _last = outside.dropper("last");
+            y.yield_(inner.next().unwrap_or(0))
+        });
+        assert_eq!(outer.next(), Some(1));
+        match how {
+            "end" => assert_eq!(outer.next(), None),
+            "close" => assert_eq!(outer.close(), Ok(None)),
+            _ => drop(outer),
+        }
+        assert_eq!(log.take(), "last inner first", "{how}");
+    }
+}
+
+#[test]
+fn a_new_coroutine_that_is_dropped_drops_its_captures_once() {
+    // [37]
+    let log = Log::new();
+    let captured = log.dropper("captured");
+    drop(Generator::<()>::new(move |_| {
+        drop(captured);
+        panic!("the body must not run")
+    }));
+    assert_eq!(log.take(), "captured");
+}
+
+#[test]
+fn close_can_be_ignored_many_times_in_a_row() {
+    // [32]
+    let mut co = Generator::new(|y| {
+        let mut exits = 0;
+        while exits < 5 {
+            exits += i32::from(y.yield_(exits) == Err(Thrown::Exit));
+        }
+        Ok("at last")
+    });
+    co.start().expect("starts");
+    for exits in 1..5 {
+        assert_eq!(co.close(), Err(CloseError::Ignored(exits)));
+        assert_eq!(co.state(), State::Suspended);
+    }
+    assert_eq!(co.close(), Ok(Some("at last")));
+}
+
+#[test]
+fn what_comes_out_of_a_close_is_dropped_exactly_once() {
+    type Co = Coroutine<common::Dropper, (), common::Dropper, common::Dropper>;
+    fn ignores(log: Log) -> Co {
+        Coroutine::throwing(move |y| {
+            drop(y.yield_(log.dropper("y1")));
+            drop(y.yield_(log.dropper("y2")));
+            Ok(log.dropper("r"))
+        })
+    }
+    let log = Log::new();
+    let mut co = ignores(log.clone());
+    drop(co.start());
+    assert_eq!(log.take(), "y1");
+    let ignored = co.close();
+    assert!(matches!(ignored, Err(CloseError::Ignored(_))));
+    assert_eq!(log.take(), "");
+    drop(ignored);
+    assert_eq!(log.take(), "y2");
+    drop(co.close());
+    assert_eq!(log.take(), "r");
+    let inside = log.clone();
+    let mut co = Co::throwing(move |y| {
+        let _ = y.yield_(inside.dropper("y"));
+        Err(inside.dropper("e").into())
+    });
+    drop(co.start());
+    drop(co.close());
+    assert_eq!(log.take(), "y e");
+    // Below a delegation the value is the delegator's to drop; the delegate goes with its frame, by another exit.
+    let mut inner = ignores(log.clone());
+    let mut co = Co::throwing(move |y| y.yield_from(&mut inner));
+    drop(co.start());
+    assert!(matches!(co.close(), Err(CloseError::Misuse(Misuse::Ignored))));
+    assert_eq!(log.take(), "y1 y2 r");
+}
+
+#[test]
+#[cfg(panic = "unwind")]
+fn a_panic_comes_out_of_start_throw_and_close_too() {
+    struct Bomb(bool);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 {
+                std::panic::panic_any("captures")
+            }
+        }
+    }
+    for how in ["start", "throw", "exit", "close", "captures"] {
+        let log = Log::new();
+        let bomb = Bomb(how == "captures");
+        let captured = log.dropper("captured");
+        let mut co = Echo::<&str>::throwing(move |y| {
+            let _captured = (captured, bomb);
+            if how != "start" {
+                let _ = y.yield_(1);
+            }
+            std::panic::panic_any(how)
+        });
+        if !["start", "captures"].contains(&how) {
+            co.start().expect("starts");
+        }
+        let payload = catch_unwind(AssertUnwindSafe(|| match how {
+            "start" => co.start().map(drop).expect("it panics"),
+            "throw" => co.throw("x").map(drop).expect("it panics"),
+            "exit" => co.throw_exit().map(drop).expect("it panics"),
+            _ => co.close().map(drop).expect("it panics"),
+        }));
+        assert_eq!(payload.expect_err("it panics").downcast_ref::<&str>(), Some(&how));
+        assert_eq!(log.take(), "captured", "{how}");
+        assert_eq!((co.state(), co.close()), (State::Finished, Ok(None)), "{how}");
+    }
 }

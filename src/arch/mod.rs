@@ -184,14 +184,14 @@ pub(crate) struct Arrival {
     pub(crate) from: StackPointer,
 }
 
-/// Writes the first frame of a fresh stack below `top` and returns its stack pointer.
+/// Writes the first frame of a fresh stack, which reaches from `limit` up to `top`, and returns its stack pointer.
 ///
 /// # Safety
 ///
-/// `top` is a multiple of 16, and the 48 bytes below it are writable and belong to nobody else. `root` is what `entry`
-/// expects, and stays where it is until the coroutine has ended.
+/// `top` is a multiple of 16, and the memory between is writable and belongs to nobody else: more than the 48 bytes of a
+/// frame. `root` is what `entry` expects, and stays where it is until the coroutine has ended.
 #[inline(always)]
-pub(crate) unsafe fn prepare(top: *mut u8, entry: Entry, root: *const Root) -> StackPointer {
+pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: Entry, root: *const Root) -> StackPointer {
     // SAFETY: by this function's contract the memory is there, aligned, and ours.
     unsafe {
         let frame = top.cast::<FreshFrame>().sub(1);

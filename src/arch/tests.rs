@@ -19,7 +19,7 @@ impl Side {
         let (root, fresh) = unsafe {
             let root = stack.top().as_ptr().cast::<Root>().sub(2);
             root.write(Root::at(root));
-            (root, prepare(root.cast(), entry, root))
+            (root, prepare(stack.limit().as_ptr(), root.cast(), entry, root))
         };
         Self { _stack: stack, root, fresh }
     }

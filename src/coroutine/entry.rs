@@ -64,7 +64,8 @@ where
     unsafe {
         let closure = closure_below::<F>(control.as_ptr());
         closure.write(body);
-        let parked = arch::prepare(closure.cast(), entry::<F, Y, S, R, E>, control.as_ptr().cast());
+        let (limit, root) = (pool::limit(header), control.as_ptr().cast());
+        let parked = arch::prepare(limit, closure.cast(), entry::<F, Y, S, R, E>, root);
         let control = control.as_ref();
         control.parked.set(parked.marked());
         control.created_at.set(created_at);

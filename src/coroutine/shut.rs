@@ -3,6 +3,7 @@
 use super::CoroutineState;
 use super::control::{ABANDONED, Closer, Notice, RUNNING, Standing};
 use super::entry::Failure::{Panicked, Thrown as Failed};
+use super::entry::Outcome;
 use super::error::{CloseError, SendError, Thrown};
 use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
 use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
@@ -131,14 +132,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     fn shut_suspended(&mut self, parked: StackPointer) -> Shut {
         // SAFETY: `parked` is parked.
         match unsafe { self.ask(parked, &Closer::new(0)) } {
-            Settled::Ended(Ok(_) | Err(Failed(Thrown::Exit))) => Shut::Ended,
-            Settled::Ended(Err(Failed(lost))) => {
-                report(Event::ErrorLost, self.description());
-                drop(lost);
-                Shut::Ended
-            }
-            Settled::Ended(Err(Panicked(payload))) => {
-                self.pass_on(payload);
+            Settled::Ended(end) => {
+                self.settle_end(end);
                 Shut::Ended
             }
             Settled::Yielded(value) => self.shut_stubborn(value),
@@ -154,17 +149,19 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     #[inline(never)]
     fn shut_stubborn(&mut self, value: Y) -> Shut {
         report(Event::ExitIgnored, self.description());
-        // The value's destructor may panic; the body's frames are to be unwound all the same.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(value)));
+        // What an unwind that was caught on its way has left behind is not what the next one stands for.
+        // SAFETY: the coroutine is suspended, so its root's frame is there, and its errors are E's.
+        let stale = unsafe { unwind::escape_of::<E>(self.control()) }.take();
+        // Their destructors may panic; the body's frames are to be unwound all the same.
+        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop((value, stale))));
         let shut = match self.control().standing() {
             Standing::Suspended(parked) if unwind::POSSIBLE => {
                 let closer = Closer::new(unwind::new_id());
                 self.control().set_pending(closer.unwind);
                 // SAFETY: `parked` is parked.
                 match unsafe { self.ask(parked, &closer) } {
-                    Settled::Ended(Ok(_) | Err(Failed(_))) => Shut::Ended,
-                    Settled::Ended(Err(Panicked(payload))) => {
-                        self.pass_on(payload);
+                    Settled::Ended(end) => {
+                        self.settle_end(end);
                         Shut::Ended
                     }
                     Settled::Yielded(value) => {
@@ -189,6 +186,22 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         shut
     }
 
+    /// What a dropped coroutine has ended with: an error is reported, a panic goes on, the rest is dropped.
+    fn settle_end(&self, end: Outcome<R, E>) {
+        let payload = match end {
+            Err(Panicked(payload)) => Err(payload),
+            end => {
+                if matches!(&end, Err(Failed(Thrown::Error(_) | Thrown::Misuse(_)))) {
+                    report(Event::ErrorLost, self.description());
+                }
+                panic::catch_unwind(AssertUnwindSafe(|| drop(end)))
+            }
+        };
+        if let Err(payload) = payload {
+            self.pass_on(payload);
+        }
+    }
+
     fn give_up(&mut self) {
         report(Event::Leaked, self.description());
         self.leak();
@@ -198,6 +211,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     fn pass_on(&self, payload: Box<dyn std::any::Any + Send>) {
         if thread::panicking() {
             report(Event::PanicLost, self.description());
+            // Its destructor may panic as well, and so on: what that one panics with is not dropped any more.
+            mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
         } else {
             resume_panic(payload);
         }

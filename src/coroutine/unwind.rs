@@ -2,9 +2,10 @@
 //!
 //! The payload of such a panic is an id that is never used again. The root of the coroutine that the unwind is meant for
 //! knows the id ([`Control::pending`]) and takes it for its own; every other root hands the payload on like any panic.
-#![forbid(unsafe_code)]
 
 use super::control::Control;
+use super::error::Thrown;
+use core::cell::Cell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::any::Any;
 use std::panic;
@@ -27,6 +28,17 @@ pub(super) fn new_id() -> u64 {
 #[cold]
 pub(super) fn raise(id: u64) -> ! {
     panic::resume_unwind(Box::new(Unwinding { id }))
+}
+
+/// Where the root of a coroutine keeps what an unwinding yield carries. It is there and not in the payload because the
+/// payload of a panic may be sent to another thread, and E may not.
+///
+/// # Safety
+///
+/// The coroutine has been started and has not ended, and its errors are E's.
+pub(super) unsafe fn escape_of<E>(control: &Control) -> &Cell<Option<Thrown<E>>> {
+    // SAFETY: `entry` has set it to a cell of this type, in a frame that is there as long as the coroutine.
+    unsafe { &*control.escape.get().cast() }
 }
 
 /// Whether `payload` is the unwind that is pending at `control`.

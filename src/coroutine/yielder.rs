@@ -6,7 +6,6 @@ use super::message::{CALL, EXIT, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, addre
 use super::report;
 use super::unwind;
 use crate::arch::{self, StackPointer, Word};
-use core::cell::Cell;
 use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::mem;
@@ -201,9 +200,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
         if !unwind::POSSIBLE {
             self.strand(&thrown);
         }
-        // SAFETY: `entry` has set it to a cell of this type, in a frame that is there as long as the coroutine. E stays
-        // in that cell because the payload of a panic may be sent to another thread, and E may not.
-        let cell = unsafe { &*self.control.escape.get().cast::<Cell<Option<Thrown<E>>>>() };
+        // SAFETY: this coroutine is running, and its errors are E's.
+        let cell = unsafe { unwind::escape_of::<E>(&self.control) };
         let id = unwind::new_id();
         self.control.set_pending(id);
         // What an earlier unwind has left here was caught on its way: it is dropped now.

@@ -77,6 +77,8 @@ pub(crate) struct Header {
     registered: Cell<usize>,
     /// Whom to tell that the thread ends.
     tenant: Cell<Option<&'static Tenant>>,
+    /// The lowest address that may be written.
+    limit: *mut u8,
     /// The stack itself, whose drop gives the memory back.
     owner: mem::ManuallyDrop<Box<dyn Stack>>,
 }
@@ -123,6 +125,13 @@ pub(crate) fn take(class: Class, tenant: &'static Tenant) -> Result<NonNull<Head
     list.head.set(unsafe { header.as_ref() }.next.get());
     list.room.set(list.room.get() + 1);
     Ok(header)
+}
+
+/// The lowest address of a stack that may be written.
+#[inline(always)]
+pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
+    // SAFETY: whoever has a header's address has the stack.
+    unsafe { header.as_ref() }.limit
 }
 
 /// Gives a stack back.
@@ -216,7 +225,7 @@ unsafe fn give_away(header: NonNull<Header>) {
 /// Writes the header of a stack that has none yet.
 fn lay_out(stack: Box<dyn Stack>, class: Class) -> NonNull<Header> {
     static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
-    let top = stack.top();
+    let (top, limit) = (stack.top(), stack.limit().as_ptr());
     let colour = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed) % COLOURS;
     let below = (top.addr().get() - size_of::<Header>()) & !(align_of::<Header>() - 1);
     let header = top.as_ptr().with_addr(below - colour * LINE).cast::<Header>();
@@ -228,6 +237,7 @@ fn lay_out(stack: Box<dyn Stack>, class: Class) -> NonNull<Header> {
             class,
             registered: Cell::new(UNREGISTERED),
             tenant: Cell::new(None),
+            limit,
             owner: mem::ManuallyDrop::new(stack),
         });
         NonNull::new_unchecked(header)
