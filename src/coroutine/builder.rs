@@ -7,7 +7,7 @@ use super::error::{CreateError, Thrown};
 use super::raw::Raw;
 use super::yielder::Yielder;
 use super::{Coroutine, Generator};
-use crate::stack::pool::{self, Class, Header};
+use crate::stack::{Class, Header, pool};
 use crate::stack::{Stack, StackError};
 use core::fmt;
 use core::panic::Location;

@@ -2,7 +2,8 @@
 
 use super::report::Description;
 use crate::arch::{Root, StackPointer, Word};
-use crate::stack::pool::{Header, Tenant};
+use crate::stack::Header;
+use crate::stack::pool::{Occupant, Tenant};
 use core::cell::Cell;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
@@ -153,7 +154,7 @@ impl Control {
 }
 
 /// What the pool tells of.
-pub(super) static TENANT: Tenant = Tenant { move_in, abandon };
+pub(super) static TENANT: Tenant = Tenant { move_in, abandon, describe };
 
 /// Writes the control block of a stack that this thread has got.
 ///
@@ -177,6 +178,17 @@ unsafe fn abandon(header: NonNull<Header>) {
     if matches!(control.standing(), Standing::Created(_) | Standing::Suspended(_)) {
         control.parked.set(ABANDONED);
     }
+}
+
+/// Who is on a stack, or was last: a control block keeps its place of creation. Signal handlers call this.
+///
+/// # Safety
+///
+/// A coroutine has the stack, or had it last.
+unsafe fn describe(header: NonNull<Header>) -> Occupant {
+    // SAFETY: the control block below the header was written for the stack's first coroutine.
+    let control = unsafe { Control::below(header).as_ref() };
+    Occupant { name: control.name.get(), created_at: control.created_at.get() }
 }
 
 /// The consumer's end of an exit or an unwind, in the frame of whoever waits for the answer.

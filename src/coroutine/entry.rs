@@ -6,7 +6,7 @@ use super::message::{DISCARD, FAILED, RETURNED, address_of, encode};
 use super::unwind;
 use super::yielder::Yielder;
 use crate::arch::{self, Root, StackPointer};
-use crate::stack::pool::{self, Header};
+use crate::stack::{Class, Header, pool};
 use core::cell::Cell;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -189,6 +189,6 @@ fn tidy_up_slow<R, E>(control: &Control, outcome: Outcome<R, E>, escape: &Cell<O
 
 /// Takes a stack from the pool for a coroutine.
 #[inline(always)]
-pub(super) fn take(class: pool::Class) -> Result<NonNull<Header>, crate::stack::StackError> {
+pub(super) fn take(class: Class) -> Result<NonNull<Header>, crate::stack::StackError> {
     pool::take(class, &TENANT)
 }

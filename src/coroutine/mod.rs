@@ -32,8 +32,8 @@ pub use report::{Description, Event, Report, set_report_hook};
 pub use scoped::{Scoped, scoped, try_scoped};
 pub use yielder::Yielder;
 
+use crate::stack::Class;
 use crate::stack::StackError;
-use crate::stack::pool::Class;
 use core::convert::Infallible;
 use core::fmt;
 use core::iter::FusedIterator;

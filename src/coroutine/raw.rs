@@ -8,7 +8,7 @@ use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
 use crate::arch::{self, Arrival, StackPointer, Word};
-use crate::stack::pool::{self, Header};
+use crate::stack::{Header, pool};
 use core::marker::PhantomData;
 use core::mem;
 use core::panic::Location;

@@ -7,7 +7,7 @@ use super::raw::Raw;
 use super::report::abort;
 use super::shut::Shut;
 use super::yielder::Yielder;
-use crate::stack::pool::{Class, Header};
+use crate::stack::{Class, Header};
 use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::panic::Location;

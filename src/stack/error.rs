@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 
 use super::MAX_SIZE;
+use super::system::{self, Failed, Resource};
 use core::fmt;
-use rustix::io::Errno;
 use std::io;
 
 /// The error of everything that needs a stack: what failed, the limit that was hit, and what to change.
@@ -26,14 +26,18 @@ enum Kind {
     TooLarge { asked: usize },
     TooSmall { has: usize },
     ShadowStack,
-    Os { call: &'static str, source: io::Error, len: usize, stacks: usize, limit: Limit },
+    Os { failed: Failed, len: usize, stacks: usize, limit: Limit },
+    Mappings { most: usize, len: usize, stacks: usize },
+    Reservations { most: usize, len: usize, stacks: usize },
 }
 
-/// Which limit an out-of-memory answer of the operating system most likely speaks of, with its value.
+/// Which limit an answer of the operating system most likely speaks of, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limit {
-    Mappings(u64),
     AddressSpace(u64),
+    Data(u64),
+    Locked(Option<u64>),
+    Overcommit(usize),
     Memory,
     Other,
 }
@@ -51,39 +55,50 @@ impl StackError {
         Self(Kind::ShadowStack)
     }
 
-    /// `call` failed for a mapping of `len` bytes when the process had `stacks` stacks.
+    /// A call has failed for a stack that takes `len` bytes, when the process had `stacks` stacks.
     #[cold]
-    pub(super) fn os(call: &'static str, errno: Errno, len: usize, stacks: usize) -> Self {
-        let limit = if errno == Errno::NOMEM { Limit::find(len, stacks) } else { Limit::Other };
-        Self(Kind::Os { call, source: errno.into(), len, stacks, limit })
+    pub(super) fn os(failed: Failed, len: usize, stacks: usize) -> Self {
+        let limit = Limit::behind(&failed.error);
+        Self(Kind::Os { failed, len, stacks, limit })
+    }
+
+    /// A guard was not asked for, because the process would soon be out of mappings, of which it may have `most`.
+    #[cold]
+    pub(super) fn mappings(most: usize, len: usize, stacks: usize) -> Self {
+        Self(Kind::Mappings { most, len, stacks })
+    }
+
+    /// The process has `most` reservations, and can have no more.
+    #[cold]
+    pub(super) fn reservations(most: usize, len: usize, stacks: usize) -> Self {
+        Self(Kind::Reservations { most, len, stacks })
     }
 
     /// The error of the operating system, if it was the operating system that refused.
     #[must_use]
     pub fn os_error(&self) -> Option<&io::Error> {
         match &self.0 {
-            Kind::Os { source, .. } => Some(source),
+            Kind::Os { failed, .. } => Some(&failed.error),
             _ => None,
         }
     }
 }
 
 impl Limit {
-    fn find(len: usize, stacks: usize) -> Self {
-        // Each stack is two mappings, itself and its guard; the rest of a process has hundreds, not thousands.
-        const OTHERS: u64 = 2_000;
-        #[cfg(target_os = "linux")]
-        if let Some(limit) =
-            std::fs::read_to_string("/proc/sys/vm/max_map_count").ok().and_then(|s| s.trim().parse().ok())
-            && 2 * stacks as u64 + OTHERS > limit
-        {
-            return Self::Mappings(limit);
+    fn behind(error: &io::Error) -> Self {
+        if system::is_locked(error) {
+            return Self::Locked(system::limit_of(Resource::Locked));
         }
-        let _ = (len, stacks, OTHERS);
-        match rustix::process::getrlimit(rustix::process::Resource::As).current {
-            Some(limit) => Self::AddressSpace(limit),
-            None => Self::Memory,
+        if !system::is_out_of_memory(error) {
+            return Self::Other;
         }
+        if let Some(limit) = system::limit_of(Resource::AddressSpace) {
+            return Self::AddressSpace(limit);
+        }
+        if let Some(limit) = system::limit_of(Resource::Data) {
+            return Self::Data(limit);
+        }
+        system::strict_overcommit().map_or(Self::Memory, Self::Overcommit)
     }
 }
 
@@ -103,25 +118,51 @@ impl fmt::Display for StackError {
                 "this thread runs with a shadow stack (CET or GCS), which switching stacks would corrupt: \
                  run the program without it (glibc: GLIBC_TUNABLES=glibc.cpu.hwcaps=-SHSTK)",
             ),
-            Kind::Os { call, source, len, stacks, limit } => {
+            Kind::Mappings { most, len, stacks } => write!(
+                f,
+                "mprotect for a stack of {len} bytes, guard included, was not tried with {stacks} stacks mapped: each \
+                 takes two of the vm.max_map_count = {most} mappings that the process may have, and the last are left \
+                 for its heap and threads: raise it (sysctl -w vm.max_map_count=1000000), run on Linux 6.13 or later, \
+                 whose guards take no mapping, or keep fewer coroutines alive"
+            ),
+            Kind::Reservations { most, len, stacks } => write!(
+                f,
+                "no place for a stack of {len} bytes, guard included, with {stacks} stacks mapped: the process has \
+                 {most} stretches of address space for stacks, and can have no more: ask for smaller stacks"
+            ),
+            Kind::Os { failed: Failed { call, error }, len, stacks, limit } => {
                 write!(
                     f,
-                    "{call} for a stack of {len} bytes, guard included, failed with {stacks} stacks mapped: {source}; "
+                    "{call} for a stack of {len} bytes, guard included, failed with {stacks} stacks mapped: {error}; "
                 )?;
                 match limit {
-                    Limit::Mappings(value) => write!(
-                        f,
-                        "each stack takes two of the vm.max_map_count = {value} mappings that the process may have: \
-                         raise it (sysctl -w vm.max_map_count=1000000) or keep fewer coroutines alive"
-                    ),
                     Limit::AddressSpace(value) => write!(
                         f,
                         "the address space of the process is limited to {value} bytes (RLIMIT_AS): \
                          raise it (ulimit -v unlimited) or ask for smaller stacks"
                     ),
-                    Limit::Memory => f.write_str(
-                        "the machine has not that much address space or memory to promise (vm.overcommit_memory): \
+                    Limit::Data(value) => write!(
+                        f,
+                        "the data of the process is limited to {value} bytes (RLIMIT_DATA): \
+                         raise it (ulimit -d unlimited) or ask for smaller stacks"
+                    ),
+                    Limit::Locked(Some(value)) => write!(
+                        f,
+                        "the process locks its memory (mlockall), of which it may lock {value} bytes (RLIMIT_MEMLOCK): \
+                         raise that (ulimit -l unlimited) or ask for smaller stacks"
+                    ),
+                    Limit::Locked(None) => f.write_str(
+                        "the process locks its memory (mlockall), and the machine has no more to lock: \
                          ask for smaller stacks or keep fewer coroutines alive",
+                    ),
+                    Limit::Overcommit(limit) => write!(
+                        f,
+                        "the machine promises no more than {limit} kB of memory (vm.overcommit_memory = 2): \
+                         raise vm.overcommit_ratio, ask for smaller stacks or keep fewer coroutines alive"
+                    ),
+                    Limit::Memory => f.write_str(
+                        "the machine has not that much address space or memory left, or the process has too many \
+                         mappings (vm.max_map_count): ask for smaller stacks or keep fewer coroutines alive",
                     ),
                     Limit::Other => f.write_str("ask for smaller stacks or keep fewer coroutines alive"),
                 }
@@ -142,19 +183,21 @@ mod tests {
 
     #[test]
     fn an_error_names_the_call_the_limit_and_what_to_change() {
-        let text = |stacks| StackError::os("mprotect", Errno::NOMEM, 69_632, stacks).to_string();
-        let few = text(10);
+        let text = |code| {
+            let failed = Failed { call: "mprotect", error: io::Error::from_raw_os_error(code) };
+            StackError::os(failed, 69_632, 10).to_string()
+        };
+        // The numbers that Unix and Windows have for want of memory and for a refusal.
+        let (memory, access) = if cfg!(windows) { (8, 5) } else { (12, 13) };
+        let refused = text(memory);
         assert!(
-            few.starts_with("mprotect for a stack of 69632 bytes") && few.contains("with 10 stacks mapped"),
-            "{few}"
+            refused.starts_with("mprotect for a stack of 69632 bytes") && refused.contains("with 10 stacks"),
+            "{refused}"
         );
-        assert!(few.contains("RLIMIT_AS") || few.contains("vm.overcommit_memory"), "{few}");
-        #[cfg(target_os = "linux")]
-        {
-            let many = text(usize::MAX / 4);
-            assert!(many.contains("vm.max_map_count = ") && many.contains("sysctl -w"), "{many}");
-        }
-        let other = StackError::os("mmap", Errno::ACCESS, 1, 0).to_string();
-        assert!(other.contains("Permission denied"), "{other}");
+        let limits = ["RLIMIT_AS", "RLIMIT_DATA", "vm.overcommit_memory", "vm.max_map_count"];
+        assert!(limits.iter().any(|limit| refused.contains(limit)), "{refused}");
+        assert!(text(access).contains("denied"), "{}", text(access));
+        let many = StackError::mappings(65_530, 69_632, 31_765).to_string();
+        assert!(many.contains("vm.max_map_count = 65530") && many.contains("sysctl -w"), "{many}");
     }
 }

@@ -4,23 +4,51 @@
 //! pool, and [`Builder::stack_size`](crate::Builder::stack_size) another size. A stack that is not from the pool is
 //! any value of a type that implements [`Stack`], given to [`Builder::stack`](crate::Builder::stack).
 //!
+//! | question | file |
+//! |---|---|
+//! | where does the memory come from? | `slab.rs`; what it asks of the system is `system/` |
+//! | what stops a stack from growing into its neighbour? | `guard.rs` |
+//! | what is told when one tries? | `overflow/` |
+//! | how is one reused? | `pool.rs`; what lies at its top is `header.rs` |
+//! | how much of one is used? | `usage.rs` |
+//!
+//! # Guards
+//!
 //! Every stack of this module has a guard: a page below its lowest address that cannot be read or written. A body that
-//! runs out of stack dies on it instead of writing over its neighbour.
+//! runs out of stack dies on it instead of writing over its neighbour, and on Unix the process's last words name the
+//! coroutine, the place where it was created, and what to change. [`Guard::in_use`] tells what guards are made of here.
 //!
 //! # The pool
 //!
 //! A stack goes back to the pool when its coroutine *ends*, not when the handle is dropped. Each thread keeps a list for
 //! each size, up to 256 stacks long, then a queue shared by all threads takes up to 1,024 of each size, and what is
-//! beyond that is unmapped. A stack in the pool keeps the pages it has touched.
+//! beyond that gives its memory back to the system. A stack in the pool keeps the pages it has touched: see [`trim`].
+//!
+//! # How large?
+//!
+//! [`set_measure`] and [`usage`](usage()) tell how much the coroutines of each creation site have used.
 
 use core::ptr::NonNull;
 
+mod class;
 mod error;
+mod guard;
 mod guarded;
+mod header;
+mod overflow;
 pub(crate) mod pool;
+mod slab;
+mod system;
+pub(crate) mod usage;
 
+pub(crate) use class::Class;
 pub use error::StackError;
+pub use guard::Guard;
 pub use guarded::GuardedStack;
+pub(crate) use header::Header;
+pub use overflow::disable_overflow_report;
+pub use pool::trim;
+pub use usage::{Measure, Usage, set_measure, usage};
 
 /// The usable size, in bytes, of the stack that a coroutine gets when its builder says nothing: 256 KiB.
 ///

@@ -1,87 +1,34 @@
-//! Reuse: a list of free stacks for each thread and size, a bounded queue that threads share, and the system behind it.
+//! Reuse: a list of free stacks for each thread and size, a bounded queue that threads share, and the slab behind it.
 //!
 //! # Who may touch what
 //!
 //! A [`Header`] lies at the top of each stack. While the stack is free its header belongs to the list or queue that
 //! holds it; while a coroutine has it, to that coroutine; a coroutine stays on one thread, so headers are never shared.
 //!
-//! A stack's way: the system → (`take_slow`) a thread's register and the caller → (`put`) the thread's list → (`take`)
-//! the caller again … → (`put_slow`) the shared queue, out of the register → any thread, or back to the system.
+//! A stack's way: the slab → (`take_slow`) a thread's register and the caller → (`put`) the thread's list → (`take`)
+//! the caller again … → (`put_slow`) the shared queue, out of the register → any thread, or back to the slab.
 //!
 //! The register of a thread lists every stack that the thread has taken from elsewhere and not given back. When the
 //! thread ends, the free ones among them go to the shared queue, and for the others the coroutine layer is told
 //! ([`Tenant::abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
 
-use super::{DEFAULT_SIZE, GuardedStack, MAX_SIZE, MIN_SIZE, Stack, StackError};
+use super::class::{CLASSES, Class};
+use super::header::{self, Header, UNREGISTERED};
+use super::usage::{self, Measure};
+use super::{Stack, StackError, overflow, slab};
 use core::cell::{Cell, RefCell};
-use core::mem;
 use core::ptr::{self, NonNull};
 use crossbeam_queue::ArrayQueue;
 use std::sync::OnceLock;
 
-/// Sizes are powers of two from `MIN_SIZE` on; the last place is for stacks that are not the pool's.
-const CLASSES: usize = (MAX_SIZE / MIN_SIZE).ilog2() as usize + 2;
-const PROVIDED: Class = Class(CLASSES - 1);
+pub(crate) use super::header::{Occupant, Tenant};
+
 /// How many free stacks of a size a thread keeps.
 const LOCAL: usize = 256;
 /// How many free stacks of a size all threads together keep besides.
 const SHARED: usize = 1_024;
-/// The tops of stacks are offset by this many different multiples of a cache line, because tops at the same place in
-/// their pages compete for the same cache sets: with one colour, a round robin over 1,000 stacks took 4.8 ns a round trip
-/// instead of 3.3 on an AMD EPYC.
-const COLOURS: usize = 16;
-const LINE: usize = 64;
 /// The least that a stack given to a builder must have: room for the control block and for a signal frame.
 pub(super) const MIN_PROVIDED: usize = 16 * 1024;
-/// Not in a register.
-const UNREGISTERED: usize = usize::MAX;
-
-/// What the users of stacks want to be told.
-pub(crate) struct Tenant {
-    /// A thread has got a stack from elsewhere: what is put below its header now is found there by each user of the stack
-    /// that leaves it so.
-    pub(crate) move_in: unsafe fn(NonNull<Header>),
-    /// A stack is in use when its thread ends.
-    pub(crate) abandon: unsafe fn(NonNull<Header>),
-}
-
-/// A size of stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Class(usize);
-
-impl Class {
-    pub(crate) const DEFAULT: Self = Self((DEFAULT_SIZE / MIN_SIZE).ilog2() as usize);
-
-    /// The smallest class with at least `size` usable bytes.
-    pub(crate) fn with(size: usize) -> Result<Self, StackError> {
-        if size > MAX_SIZE {
-            return Err(StackError::too_large(size));
-        }
-        Ok(Self((size.max(MIN_SIZE).next_power_of_two() / MIN_SIZE).ilog2() as usize))
-    }
-
-    fn size(self) -> usize {
-        MIN_SIZE << self.0
-    }
-}
-
-/// The record at the top of each stack. What is below it is the coroutine's.
-#[repr(C, align(64))]
-pub(crate) struct Header {
-    /// The next free stack of the thread's list.
-    next: Cell<*mut Header>,
-    /// The list of the thread that has the stack. Valid as long as the thread has it.
-    list: Cell<*const List>,
-    class: Class,
-    /// Where the thread's register has it.
-    registered: Cell<usize>,
-    /// Whom to tell that the thread ends.
-    tenant: Cell<Option<&'static Tenant>>,
-    /// The lowest address that may be written.
-    limit: *mut u8,
-    /// The stack itself, whose drop gives the memory back.
-    owner: mem::ManuallyDrop<Box<dyn Stack>>,
-}
 
 /// A thread's free stacks of one size.
 pub(crate) struct List {
@@ -99,6 +46,14 @@ thread_local! {
     static REGISTER: Register = Register::new();
 }
 
+/// The list that stacks go back to whose users are measured: `put` takes the slow way to it.
+static NO_ROOM: NoRoom = NoRoom(List { head: Cell::new(ptr::null_mut()), room: Cell::new(0) });
+
+struct NoRoom(List);
+
+// SAFETY: a list without room is never written.
+unsafe impl Sync for NoRoom {}
+
 static QUEUES: [OnceLock<ArrayQueue<Free>>; CLASSES] = [const { OnceLock::new() }; CLASSES];
 
 /// A stack that is in nobody's use.
@@ -115,7 +70,7 @@ unsafe impl Send for Free {}
 #[inline(always)]
 pub(crate) fn take(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, StackError> {
     // The closure only names the place, so that it is inlined and the rest with it.
-    let list = LISTS.with(|lists| &raw const lists[class.0]);
+    let list = LISTS.with(|lists| &raw const lists[class.index()]);
     // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
     let list = unsafe { &*list };
     let Some(header) = NonNull::new(list.head.get()) else {
@@ -131,7 +86,7 @@ pub(crate) fn take(class: Class, tenant: &'static Tenant) -> Result<NonNull<Head
 #[inline(always)]
 pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
     // SAFETY: whoever has a header's address has the stack.
-    unsafe { header.as_ref() }.limit
+    unsafe { header.as_ref() }.limit.as_ptr()
 }
 
 /// Gives a stack back.
@@ -165,7 +120,7 @@ pub(crate) fn adopt(
     if crate::arch::shadow_stack_is_active() {
         return Err((StackError::shadow_stack(), stack));
     }
-    let header = lay_out(stack, PROVIDED);
+    let header = header::lay_out_provided(stack);
     settle(header, tenant);
     Ok(header)
 }
@@ -174,9 +129,17 @@ pub(crate) fn adopt(
 fn settle(header: NonNull<Header>, tenant: &'static Tenant) {
     // SAFETY: the caller has just got it.
     let this = unsafe { header.as_ref() };
-    this.list.set(LISTS.with(|lists| &raw const lists[this.class.0]));
+    let measure = usage::measure();
+    this.measure.set(measure);
+    this.list.set(match measure {
+        Measure::Off => LISTS.with(|lists| &raw const lists[this.class.index()]),
+        _ => &NO_ROOM.0,
+    });
+    // SAFETY: nothing is on the stack but the record.
+    unsafe { usage::begin(header) };
+    this.set_tenant(tenant);
     // Fails when the thread is ending and has emptied its lists: then `put` finds no room in them either.
-    REGISTER.try_with(|register| register.add(header, tenant)).unwrap_or(());
+    REGISTER.try_with(|register| register.add(header)).unwrap_or(());
     // SAFETY: the stack is unused.
     unsafe { (tenant.move_in)(header) };
 }
@@ -187,10 +150,10 @@ fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, S
     if crate::arch::shadow_stack_is_active() {
         return Err(StackError::shadow_stack());
     }
-    let shared = QUEUES[class.0].get().and_then(ArrayQueue::pop);
+    let shared = QUEUES[class.index()].get().and_then(ArrayQueue::pop);
     let header = match shared {
         Some(Free(header)) => header,
-        None => lay_out(Box::new(GuardedStack::new(class.size())?), class),
+        None => header::lay_out(slab::take(class)?),
     };
     settle(header, tenant);
     Ok(header)
@@ -202,67 +165,104 @@ fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, S
 #[cold]
 #[inline(never)]
 unsafe fn put_slow(header: NonNull<Header>) {
+    // SAFETY: the stack is this thread's, and its user has just ended.
+    unsafe { usage::end(header) };
     REGISTER.try_with(|register| register.remove(header)).unwrap_or(());
     // SAFETY: it is in no register and no list, and unused by this function's contract.
     unsafe { give_away(header) }
 }
 
-/// Gives a stack to the other threads, or back to the system if they have enough.
+/// Gives a stack to the other threads, or back to where it came from if they have enough.
 ///
 /// # Safety
 ///
 /// The stack is unused and in no list and no register.
 unsafe fn give_away(header: NonNull<Header>) {
     // SAFETY: the header is ours by this function's contract.
-    let (class, owner) = unsafe { (header.as_ref().class, &raw mut (*header.as_ptr()).owner) };
-    let queue = || QUEUES[class.0].get_or_init(|| ArrayQueue::new(SHARED));
-    if class == PROVIDED || queue().push(Free(header)).is_err() {
-        // SAFETY: read once, and out of the stack before the stack goes.
-        drop(mem::ManuallyDrop::into_inner(unsafe { owner.read() }));
+    let class = unsafe { header.as_ref() }.class;
+    if class != Class::PROVIDED {
+        let queue = QUEUES[class.index()].get_or_init(|| ArrayQueue::new(SHARED));
+        if !queue.is_full() {
+            // SAFETY: as above, and it is the pool's.
+            unsafe { usage::trim_if_deep(header) };
+        }
+        if queue.push(Free(header)).is_ok() {
+            return;
+        }
+    }
+    // SAFETY: as above.
+    unsafe { Header::demolish(header) };
+}
+
+/// Gives the memory of free stacks back to the system: all but a page of each that this thread or the shared queue keeps.
+///
+/// A stack in the pool keeps the pages that its users have touched, so that the next one finds them in the cache. The pool
+/// trims by itself only what leaves a thread's list and went deep. Call this when a program that has had deep or many
+/// coroutines gets quiet; other threads' lists are theirs to trim.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::Generator;
+///
+/// fn dig(depth: u32) -> u32 {
+///     if depth == 0 { 0 } else { std::hint::black_box(dig(depth - 1)) + 1 }
+/// }
+/// let deep = Generator::new(|y| y.yield_(dig(1_000)));
+/// assert_eq!(deep.sum::<u32>(), 1_000);
+/// switchback::stack::trim();
+/// ```
+pub fn trim() {
+    let lists = LISTS.with(|lists| &raw const *lists);
+    // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+    for list in unsafe { &*lists } {
+        let mut next = list.head.get();
+        while let Some(header) = NonNull::new(next) {
+            // SAFETY: a header in this thread's list is ours, and its stack unused.
+            next = unsafe {
+                usage::trim(header);
+                header.as_ref().next.get()
+            };
+        }
+    }
+    for queue in QUEUES.iter().filter_map(OnceLock::get) {
+        for _ in 0..queue.len() {
+            let Some(Free(header)) = queue.pop() else { break };
+            // SAFETY: out of the queue it is ours.
+            unsafe {
+                usage::trim(header);
+                give_away(header);
+            }
+        }
     }
 }
 
-/// Writes the header of a stack that has none yet.
-fn lay_out(stack: Box<dyn Stack>, class: Class) -> NonNull<Header> {
-    static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
-    let (top, limit) = (stack.top(), stack.limit().as_ptr());
-    let colour = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed) % COLOURS;
-    let below = (top.addr().get() - size_of::<Header>()) & !(align_of::<Header>() - 1);
-    let header = top.as_ptr().with_addr(below - colour * LINE).cast::<Header>();
-    // SAFETY: the address is within the stack, which has at least MIN_PROVIDED bytes and is ours to write, and aligned.
-    unsafe {
-        header.write(Header {
-            next: Cell::new(ptr::null_mut()),
-            list: Cell::new(ptr::null()),
-            class,
-            registered: Cell::new(UNREGISTERED),
-            tenant: Cell::new(None),
-            limit,
-            owner: mem::ManuallyDrop::new(stack),
-        });
-        NonNull::new_unchecked(header)
-    }
+/// Gives this thread's free stacks to the others.
+pub(super) fn empty_lists() {
+    let _ = REGISTER.try_with(Register::empty_lists);
 }
 
 /// The stacks that a thread has: free ones in its lists and those in use.
-struct Register(RefCell<Vec<NonNull<Header>>>);
+struct Register {
+    stacks: RefCell<Vec<NonNull<Header>>>,
+    /// Overflows of this thread's coroutines are reported as long as this lives.
+    _watch: overflow::Watch,
+}
 
 impl Register {
     fn new() -> Self {
         LISTS.with(|lists| {
             for (index, list) in lists.iter().enumerate() {
-                list.room.set(if index == PROVIDED.0 { 0 } else { LOCAL });
+                list.room.set(if index == Class::PROVIDED.index() { 0 } else { LOCAL });
             }
         });
-        Self(RefCell::new(Vec::new()))
+        Self { stacks: RefCell::new(Vec::new()), _watch: overflow::Watch::new() }
     }
 
-    fn add(&self, header: NonNull<Header>, tenant: &'static Tenant) {
-        let mut stacks = self.0.borrow_mut();
+    fn add(&self, header: NonNull<Header>) {
+        let mut stacks = self.stacks.borrow_mut();
         // SAFETY: the caller has just taken it.
-        let this = unsafe { header.as_ref() };
-        this.registered.set(stacks.len());
-        this.tenant.set(Some(tenant));
+        unsafe { header.as_ref() }.registered.set(stacks.len() as u32);
         stacks.push(header);
     }
 
@@ -270,11 +270,27 @@ impl Register {
         // SAFETY: the caller is about to give it back.
         let index = unsafe { header.as_ref() }.registered.replace(UNREGISTERED);
         if index != UNREGISTERED {
-            let mut stacks = self.0.borrow_mut();
-            stacks.swap_remove(index);
-            if let Some(moved) = stacks.get(index) {
+            let mut stacks = self.stacks.borrow_mut();
+            stacks.swap_remove(index as usize);
+            if let Some(moved) = stacks.get(index as usize) {
                 // SAFETY: what is in the register is mapped and belongs to this thread.
                 unsafe { moved.as_ref() }.registered.set(index);
+            }
+        }
+    }
+
+    fn empty_lists(&self) {
+        let lists = LISTS.with(|lists| &raw const *lists);
+        // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+        for list in unsafe { &*lists } {
+            let mut next = list.head.replace(ptr::null_mut());
+            while let Some(header) = NonNull::new(next) {
+                // SAFETY: a header in this thread's list is mapped, initialised and ours.
+                next = unsafe { header.as_ref() }.next.get();
+                list.room.set(list.room.get() + 1);
+                self.remove(header);
+                // SAFETY: it was free, and is now in no list and no register.
+                unsafe { give_away(header) };
             }
         }
     }
@@ -283,20 +299,9 @@ impl Register {
 impl Drop for Register {
     /// The thread ends. Free stacks go to the others; what is in use stays mapped for ever, and its coroutine is told.
     fn drop(&mut self) {
-        LISTS.with(|lists| {
-            for list in lists {
-                list.room.set(0);
-                let mut next = list.head.replace(ptr::null_mut());
-                while let Some(header) = NonNull::new(next) {
-                    // SAFETY: a header in this thread's list is mapped, initialised and ours.
-                    next = unsafe { header.as_ref() }.next.get();
-                    self.remove(header);
-                    // SAFETY: it was free, and is now in no list and no register.
-                    unsafe { give_away(header) };
-                }
-            }
-        });
-        for header in self.0.take() {
+        self.empty_lists();
+        LISTS.with(|lists| lists.iter().for_each(|list| list.room.set(0)));
+        for header in self.stacks.take() {
             // SAFETY: what is in the register is mapped and belongs to this thread.
             let this = unsafe { header.as_ref() };
             this.registered.set(UNREGISTERED);
@@ -313,7 +318,10 @@ mod tests {
     use super::*;
 
     unsafe fn nothing(_: NonNull<Header>) {}
-    static NOBODY: Tenant = Tenant { move_in: nothing, abandon: nothing };
+    unsafe fn nobody(_: NonNull<Header>) -> Occupant {
+        Occupant { name: None, created_at: core::panic::Location::caller() }
+    }
+    static NOBODY: Tenant = Tenant { move_in: nothing, abandon: nothing, describe: nobody };
 
     #[test]
     fn a_stack_put_back_is_the_next_one_taken() {
@@ -327,16 +335,6 @@ mod tests {
         unsafe { put(first) };
         // SAFETY: as above.
         unsafe { put(second) };
-    }
-
-    #[test]
-    fn classes_are_never_smaller_than_asked() {
-        for size in [0, 1, MIN_SIZE, MIN_SIZE + 1, DEFAULT_SIZE, 1_000_000, MAX_SIZE] {
-            let class = Class::with(size).expect("in range");
-            assert!(class.size() >= size && class != PROVIDED, "{size}");
-        }
-        assert_eq!(Class::with(DEFAULT_SIZE).expect("in range"), Class::DEFAULT);
-        assert!(Class::with(MAX_SIZE + 1).is_err());
     }
 
     #[test]
@@ -363,7 +361,7 @@ mod tests {
         unsafe fn count(_: NonNull<Header>) {
             TOLD.fetch_add(1, Ordering::Relaxed);
         }
-        static COUNTER: Tenant = Tenant { move_in: nothing, abandon: count };
+        static COUNTER: Tenant = Tenant { move_in: nothing, abandon: count, describe: nobody };
         std::thread::spawn(|| {
             let (class, ends) = (Class::DEFAULT, take(Class::DEFAULT, &COUNTER).expect("a stack"));
             take(class, &COUNTER).expect("a stack");
@@ -377,15 +375,15 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_thread_keeps_goes_to_the_queue_and_then_to_the_system() {
+    fn more_than_a_thread_keeps_goes_to_the_queue_and_then_to_the_slab() {
         let class = Class::with(4 << 20).expect("in range");
         let stacks: Vec<_> = (0..LOCAL + 10).map(|_| take(class, &NOBODY).expect("a stack")).collect();
         for &stack in &stacks {
             // SAFETY: taken above.
             unsafe { put(stack) };
         }
-        let queue = QUEUES[class.0].get().expect("the lists were full");
+        let queue = QUEUES[class.index()].get().expect("the lists were full");
         assert_eq!(queue.len(), 10);
-        assert_eq!(LISTS.with(|lists| lists[class.0].room.get()), 0);
+        assert_eq!(LISTS.with(|lists| lists[class.index()].room.get()), 0);
     }
 }

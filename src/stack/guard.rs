@@ -1,0 +1,77 @@
+//! What a guard is made of on this machine.
+
+use super::system::{self, Failed};
+use core::fmt;
+use core::ptr::NonNull;
+use std::env;
+use std::sync::OnceLock;
+
+/// What keeps a coroutine that runs out of stack from writing over its neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Guard {
+    /// `madvise(MADV_GUARD_INSTALL)`, of Linux 6.13 and later: a mark in the page tables. It costs no mapping, so the
+    /// number of stacks is bounded by memory and address space only.
+    Advice,
+    /// `mprotect`, on every other system. Each stack is two mappings of the process, and Linux allows
+    /// `vm.max_map_count` of them: by default there can be about 31,000 stacks.
+    Protection,
+}
+
+impl Guard {
+    /// The kind of guard that stacks of this process have.
+    ///
+    /// It is found out once, by trying. Setting the environment variable `SWITCHBACK_GUARD` to `advice` or `protection`
+    /// before the first coroutine chooses; advice that does not work on this machine is not taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// println!("guards: {}", switchback::stack::Guard::in_use());
+    /// ```
+    #[must_use]
+    pub fn in_use() -> Self {
+        static FOUND: OnceLock<Guard> = OnceLock::new();
+        *FOUND.get_or_init(|| match env::var("SWITCHBACK_GUARD") {
+            Ok(wish) if wish == "protection" => Self::Protection,
+            _ if advice_is_real() => Self::Advice,
+            _ => Self::Protection,
+        })
+    }
+
+    /// Makes the pages below a stack inaccessible.
+    ///
+    /// # Safety
+    ///
+    /// The pages belong to a reservation and to the caller, and nobody uses them.
+    pub(super) unsafe fn install(self, start: NonNull<u8>, len: usize) -> Result<(), Failed> {
+        match self {
+            // The process may have locked its memory since the advice was tried; then it is refused (EINVAL).
+            // SAFETY: by this function's contract.
+            Self::Advice => unsafe { system::advise_guard(start, len).or_else(|_| system::forbid(start, len)) },
+            // SAFETY: as above.
+            Self::Protection => unsafe { system::forbid(start, len) },
+        }
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Advice => "madvise(MADV_GUARD_INSTALL)",
+            Self::Protection => "mprotect",
+        })
+    }
+}
+
+/// Whether a page that was advised to be a guard is one: emulators take the advice and do nothing.
+fn advice_is_real() -> bool {
+    let page = system::page_size();
+    let Ok(start) = system::reserve(page, true) else { return false };
+    // SAFETY: a page of our own that nobody uses.
+    let advised = unsafe { system::advise_guard(start, page) }.is_ok();
+    let real = advised && system::faults(start.as_ptr()) == Some(true);
+    // SAFETY: it was reserved above, and is not used any more.
+    unsafe { system::release(start, page) };
+    real
+}

@@ -1,0 +1,360 @@
+//! Where guarded stacks come from: a few large reservations of address space, cut into slots.
+//!
+//! ```text
+//!    reservation of a class, spacing = guard + size
+//!    base                base + spacing          base + 2 * spacing
+//!    +-------+----------+-------+---------------+-------+------
+//!    | guard | slot 0   | guard | slot 1        | guard |  ...       slot of an address = (address - base) / spacing
+//!    +-------+----------+-------+---------------+-------+------
+//!            limit   top        limit        top
+//! ```
+//!
+//! Reservations of a class double in size, so that a million stacks are two dozen mappings, and a process under
+//! `ulimit -v` or Valgrind is not asked for more than about what it uses. They are never unmapped: a pinned value on the
+//! stack of a leaked coroutine stays valid (invariant 5 of docs/SAFETY.md). The memory of a slot that comes back goes back
+//! to the system at once.
+//!
+//! # Who may touch what
+//!
+//! [`TABLE`] lists the reservations. It only grows, and is read without a lock: by the handler that reports overflows, and
+//! by debuggers. A place of the table is written once, before `len` counts it. Each class has a mutex around what can be
+//! taken from it. A slot that is neither in `free` nor beyond `carved` belongs to whoever has the [`Slot`].
+
+use super::class::{CLASSES, Class};
+use super::error::StackError;
+use super::guard::Guard;
+use super::system;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use parking_lot::Mutex;
+
+/// How many reservations there can be. Doubling fills the address space of a process long before: what takes many is
+/// stacks of [`MAX_SIZE`](super::MAX_SIZE).
+const RESERVATIONS: usize = 1_024;
+
+/// The first reservation of a class is of about this many bytes.
+const FIRST: usize = 4 * 1024 * 1024;
+
+/// A stretch of address space for stacks of one class.
+#[repr(C)]
+pub(crate) struct Reservation {
+    base: AtomicPtr<u8>,
+    /// The distance between two slots.
+    spacing: AtomicUsize,
+    /// How many slots have been handed out at least once: they have guards.
+    carved: AtomicUsize,
+    /// How many slots fit.
+    slots: AtomicUsize,
+    /// The index of its class.
+    class: AtomicUsize,
+}
+
+/// All reservations of the process, oldest first.
+#[repr(C)]
+pub(crate) struct Table {
+    len: AtomicUsize,
+    reservations: [Reservation; RESERVATIONS],
+}
+
+pub(crate) static TABLE: Table = Table {
+    len: AtomicUsize::new(0),
+    reservations: [const {
+        Reservation {
+            base: AtomicPtr::new(ptr::null_mut()),
+            spacing: AtomicUsize::new(0),
+            carved: AtomicUsize::new(0),
+            slots: AtomicUsize::new(0),
+            class: AtomicUsize::new(0),
+        }
+    }; RESERVATIONS],
+};
+
+/// How many slots are out: in use, or in a pool.
+static OUT: AtomicUsize = AtomicUsize::new(0);
+/// How many slots have ever been handed out, and so cost mappings where guards do.
+static CARVED: AtomicUsize = AtomicUsize::new(0);
+
+/// What a class has to give.
+struct Stock {
+    /// Slots that have come back.
+    free: Vec<Slot>,
+    /// The newest reservation.
+    newest: Option<&'static Reservation>,
+}
+
+static STOCKS: [Mutex<Stock>; CLASSES] = [const { Mutex::new(Stock { free: Vec::new(), newest: None }) }; CLASSES];
+
+/// Memory for a stack: its place, not the right to use it. That has whoever [`take`] gave it to, until it is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// The guard's first byte.
+    base: NonNull<u8>,
+    class: Class,
+    /// Its number in its reservation.
+    number: u32,
+}
+
+// SAFETY: it is a place in the address space of the process.
+unsafe impl Send for Slot {}
+
+impl Slot {
+    pub(super) fn class(&self) -> Class {
+        self.class
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub(super) fn limit(&self) -> NonNull<u8> {
+        // SAFETY: a slot is longer than its guard.
+        unsafe { self.base.add(guard_len()) }
+    }
+
+    pub(super) fn top(&self) -> NonNull<u8> {
+        // SAFETY: one past the end of the slot.
+        unsafe { self.limit().add(self.class.size()) }
+    }
+
+    /// Whether an address is in the slot's guard.
+    pub(super) fn guards(&self, address: usize) -> bool {
+        (self.base.addr().get()..self.limit().addr().get()).contains(&address)
+    }
+
+    /// The slot whose usable bytes begin at `limit`.
+    ///
+    /// # Safety
+    ///
+    /// There is one, of this class and number.
+    pub(super) unsafe fn at(limit: NonNull<u8>, class: Class, number: u32) -> Self {
+        // SAFETY: below a slot's limit is its guard.
+        Self { base: unsafe { limit.sub(guard_len()) }, class, number }
+    }
+}
+
+/// The length of a guard, in bytes. The frames of Rust functions are probed page by page, so a page is enough for them.
+fn guard_len() -> usize {
+    system::page_size()
+}
+
+/// How many stacks of this process exist just now, free ones that the pool keeps included.
+pub(super) fn stacks() -> usize {
+    OUT.load(Ordering::Relaxed)
+}
+
+/// Takes a slot. Its usable bytes are zero, or what a system that cannot give memory back has left there.
+///
+/// # Errors
+///
+/// When the system refuses address space, access or the guard.
+pub(super) fn take(class: Class) -> Result<Slot, StackError> {
+    let mut stock = STOCKS[class.index()].lock();
+    let slot = match stock.free.pop() {
+        Some(slot) => slot,
+        None => {
+            let slot = carve(&mut stock, class)?;
+            CARVED.fetch_add(1, Ordering::Relaxed);
+            slot
+        }
+    };
+    OUT.fetch_add(1, Ordering::Relaxed);
+    Ok(slot)
+}
+
+/// Takes a slot back, and gives its memory to the system.
+///
+/// # Safety
+///
+/// The slot is the caller's, who needs nothing on it and forgets it.
+pub(super) unsafe fn give_back(slot: Slot) {
+    // SAFETY: by this function's contract.
+    unsafe { system::discard(slot.limit(), slot.class.size()) };
+    OUT.fetch_sub(1, Ordering::Relaxed);
+    STOCKS[slot.class.index()].lock().free.push(slot);
+}
+
+/// The slot, handed out at least once, that an address is in. It may be anybody's: this gives nobody a right to it.
+///
+/// Signal handlers may call this.
+pub(super) fn find(address: usize) -> Option<Slot> {
+    let len = TABLE.len.load(Ordering::Acquire);
+    TABLE.reservations[..len].iter().find_map(|reservation| reservation.find(address))
+}
+
+impl Reservation {
+    fn find(&self, address: usize) -> Option<Slot> {
+        let base = self.base.load(Ordering::Relaxed);
+        let number = address.checked_sub(base.addr())?.checked_div(self.spacing.load(Ordering::Relaxed))?;
+        if number >= self.carved.load(Ordering::Acquire) {
+            return None;
+        }
+        Some(self.slot(number as u32, Class::of_index(self.class.load(Ordering::Relaxed))))
+    }
+
+    /// The slot of this number, which there is.
+    fn slot(&self, number: u32, class: Class) -> Slot {
+        let offset = number as usize * self.spacing.load(Ordering::Relaxed);
+        // SAFETY: a slot of the table begins within its reservation.
+        let base = unsafe { NonNull::new_unchecked(self.base.load(Ordering::Relaxed).add(offset)) };
+        Slot { base, class, number }
+    }
+
+    /// A slot that was never handed out, if there is one. The caller holds the class's lock.
+    fn carve(&self, class: Class, guard: Guard) -> Option<Result<Slot, system::Failed>> {
+        let number = self.carved.load(Ordering::Relaxed);
+        if number == self.slots.load(Ordering::Relaxed) {
+            return None;
+        }
+        let slot = self.slot(number as u32, class);
+        // SAFETY: nobody has the slot yet, and its pages are the reservation's.
+        let ready = unsafe {
+            match guard {
+                Guard::Advice => guard.install(slot.base, guard_len()),
+                // Reserved without access: what is to be used is allowed, and the rest is the guard.
+                Guard::Protection => system::allow(slot.limit(), class.size()),
+            }
+        };
+        Some(ready.map(|()| {
+            self.carved.store(number + 1, Ordering::Release);
+            slot
+        }))
+    }
+}
+
+/// Cuts a slot off the newest reservation, or off a new one.
+fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
+    let guard = Guard::in_use();
+    let spacing = guard_len() + class.size();
+    let failed = |failed| StackError::os(failed, spacing, stacks());
+    if guard == Guard::Protection {
+        leave_mappings(spacing)?;
+    }
+    if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class, guard)) {
+        return slot.map_err(failed);
+    }
+    let newest = grow(stock.newest, class, spacing, guard)?;
+    stock.newest = Some(newest);
+    newest.carve(class, guard).expect("a new reservation has room").map_err(failed)
+}
+
+/// Refuses when the mappings that the process may have are nearly used up: the last ones are for its heap and its
+/// threads, which would end it otherwise.
+fn leave_mappings(spacing: usize) -> Result<(), StackError> {
+    let Some(most) = most_mappings() else { return Ok(()) };
+    let others = (most / 16).min(2_000);
+    let stacks_at_most = most.saturating_sub(others) / 2;
+    if CARVED.load(Ordering::Relaxed) < stacks_at_most {
+        Ok(())
+    } else {
+        Err(StackError::mappings(most, spacing, stacks()))
+    }
+}
+
+/// `vm.max_map_count`, read again once stacks come near it: it may have been raised.
+fn most_mappings() -> Option<usize> {
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    let known = KNOWN.load(Ordering::Relaxed);
+    if CARVED.load(Ordering::Relaxed) * 2 + 4_096 < known {
+        return Some(known);
+    }
+    let most = system::most_mappings()?;
+    KNOWN.store(most, Ordering::Relaxed);
+    Some(most)
+}
+
+/// Makes a reservation that is twice as large as the last, or as large as the system allows.
+fn grow(
+    last: Option<&'static Reservation>,
+    class: Class,
+    spacing: usize,
+    guard: Guard,
+) -> Result<&'static Reservation, StackError> {
+    let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
+    let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
+    let base = loop {
+        // With guards of advice there is nothing more to do for a slot but to install its guard.
+        match system::reserve(slots * spacing, guard == Guard::Advice) {
+            Ok(base) => break base,
+            Err(_) if slots > 1 => slots /= 2,
+            Err(failed) => return Err(StackError::os(failed, spacing, stacks())),
+        }
+    };
+    enter(base, class, spacing, slots).ok_or_else(|| {
+        // SAFETY: it was reserved above, and nobody has heard of it.
+        unsafe { system::release(base, slots * spacing) };
+        StackError::reservations(RESERVATIONS, spacing, stacks())
+    })
+}
+
+/// Writes a reservation into the table, unless that is full.
+fn enter(base: NonNull<u8>, class: Class, spacing: usize, slots: usize) -> Option<&'static Reservation> {
+    // Classes have locks of their own.
+    static WRITERS: Mutex<()> = Mutex::new(());
+    let _only = WRITERS.lock();
+    let len = TABLE.len.load(Ordering::Relaxed);
+    let place = TABLE.reservations.get(len)?;
+    place.base.store(base.as_ptr(), Ordering::Relaxed);
+    place.spacing.store(spacing, Ordering::Relaxed);
+    place.slots.store(slots, Ordering::Relaxed);
+    place.class.store(class.index(), Ordering::Relaxed);
+    TABLE.len.store(len + 1, Ordering::Release);
+    Some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_its_slot() {
+        let class = Class::with(2 << 20).expect("in range");
+        let slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
+        for slot in &slots {
+            let (base, limit, top) = (slot.base.addr().get(), slot.limit().addr().get(), slot.top().addr().get());
+            for address in [base, limit - 1, limit, limit + 1000, top - 1] {
+                assert_eq!(find(address).as_ref(), Some(slot));
+                assert_eq!(slot.guards(address), address < limit);
+            }
+            assert_ne!(find(base - 1).as_ref(), Some(slot));
+            assert_ne!(find(top).as_ref(), Some(slot));
+        }
+        let local = 0_u8;
+        assert_eq!(find((&raw const local).addr()), None);
+        // SAFETY: taken above, and not used.
+        slots.into_iter().for_each(|slot| unsafe { give_back(slot) });
+    }
+
+    #[test]
+    fn what_comes_back_is_given_out_again_with_its_guard_and_without_its_memory() {
+        let class = Class::with(1 << 20).expect("in range");
+        let slot = take(class).expect("a slot");
+        let (limit, top) = (slot.limit(), slot.top());
+        // SAFETY: the slot is ours.
+        unsafe { top.sub(1).write(7) };
+        assert_eq!(system::untouched(limit, class.size()), class.size() - system::page_size());
+        // SAFETY: taken above, and nothing on it is needed.
+        unsafe { give_back(slot) };
+        let again = take(class).expect("a slot");
+        assert_eq!((again.limit(), again.top()), (limit, top));
+        assert_eq!(system::faults(limit.as_ptr().wrapping_sub(1)), Some(true));
+        assert_eq!(system::faults(limit.as_ptr()), Some(false));
+        #[cfg(target_os = "linux")]
+        // SAFETY: the slot is ours.
+        assert_eq!(unsafe { top.sub(1).read() }, 0);
+        // SAFETY: as above.
+        unsafe { give_back(again) };
+    }
+
+    #[test]
+    fn reservations_grow() {
+        let class = Class::with(32 << 20).expect("in range");
+        let before = TABLE.len.load(Ordering::Relaxed);
+        let slots: Vec<Slot> = (0..100).map(|_| take(class).expect("a slot")).collect();
+        let made = TABLE.reservations[before..TABLE.len.load(Ordering::Relaxed)]
+            .iter()
+            .filter(|place| place.class.load(Ordering::Relaxed) == class.index());
+        assert_eq!(made.count(), 7, "1 + 2 + 4 + 8 + 16 + 32 + 64 slots");
+        // SAFETY: taken above, and not used.
+        slots.into_iter().for_each(|slot| unsafe { give_back(slot) });
+    }
+}

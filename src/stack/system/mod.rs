@@ -1,0 +1,44 @@
+//! What stacks ask of the operating system, in its own words: address space, access, guards, residency, limits.
+//!
+//! | function | Unix | Windows |
+//! |---|---|---|
+//! | [`reserve`] | `mmap` without access | `VirtualAlloc(MEM_RESERVE)` |
+//! | [`allow`] | `mprotect` | `VirtualAlloc(MEM_COMMIT)` |
+//! | [`advise_guard`] | `madvise(MADV_GUARD_INSTALL)` on Linux | never |
+//! | [`discard`] | `madvise(MADV_DONTNEED)` | `VirtualAlloc(MEM_RESET)` |
+
+use std::io;
+
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod this;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod this;
+
+pub(super) use this::*;
+
+/// A call of the operating system that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) call: &'static str,
+    pub(super) error: io::Error,
+}
+
+impl Failed {
+    /// `call` has just failed.
+    pub(super) fn now(call: &'static str) -> Self {
+        Self { call, error: io::Error::last_os_error() }
+    }
+}
+
+/// Limits of a process that stacks come up against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resource {
+    /// `RLIMIT_AS`
+    AddressSpace,
+    /// `RLIMIT_DATA`
+    Data,
+    /// `RLIMIT_MEMLOCK`
+    Locked,
+}

@@ -1,0 +1,214 @@
+//! Unix.
+
+use super::{Failed, Resource};
+use core::ffi::{c_int, c_void};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+
+/// The size of a page, in bytes.
+#[inline]
+pub(in crate::stack) fn page_size() -> usize {
+    static SIZE: AtomicUsize = AtomicUsize::new(0);
+    match SIZE.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: it asks and changes nothing.
+            let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+            let size = usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096);
+            SIZE.store(size, Ordering::Relaxed);
+            size
+        }
+        size => size,
+    }
+}
+
+/// Reserves address space for stacks, page-aligned. Its pages can be used after [`allow`], or at once if `usable`.
+pub(in crate::stack) fn reserve(len: usize, usable: bool) -> Result<NonNull<u8>, Failed> {
+    let access = if usable { libc::PROT_READ | libc::PROT_WRITE } else { libc::PROT_NONE };
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    let flags = flags | libc::MAP_STACK;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
+    let base = unsafe { libc::mmap(ptr::null_mut(), len, access, flags, -1, 0) };
+    if base == libc::MAP_FAILED {
+        return Err(Failed::now("mmap"));
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // One touched byte must not cost a huge page. Kernels without huge pages refuse, and then there is nothing to refuse.
+    // SAFETY: advice about our own new mapping that does not change its contents.
+    unsafe {
+        libc::madvise(base, len, libc::MADV_NOHUGEPAGE);
+    }
+    Ok(NonNull::new(base.cast()).expect("mmap does not return null"))
+}
+
+/// Makes pages of a reservation readable and writable.
+///
+/// # Safety
+///
+/// The pages belong to a reservation, and to the caller.
+pub(in crate::stack) unsafe fn allow(start: NonNull<u8>, len: usize) -> Result<(), Failed> {
+    // SAFETY: the caller's own pages become more accessible than they were.
+    unsafe { protect(start, len, libc::PROT_READ | libc::PROT_WRITE) }
+}
+
+/// Makes pages inaccessible by their protection.
+///
+/// # Safety
+///
+/// The pages belong to a reservation and to the caller, and nobody uses them.
+pub(in crate::stack) unsafe fn forbid(start: NonNull<u8>, len: usize) -> Result<(), Failed> {
+    // SAFETY: nobody uses them.
+    unsafe { protect(start, len, libc::PROT_NONE) }
+}
+
+/// # Safety
+///
+/// The pages belong to the caller, and are used as `access` says only.
+unsafe fn protect(start: NonNull<u8>, len: usize, access: c_int) -> Result<(), Failed> {
+    // SAFETY: by this function's contract.
+    match unsafe { libc::mprotect(start.as_ptr().cast(), len, access) } {
+        0 => Ok(()),
+        _ => Err(Failed::now("mprotect")),
+    }
+}
+
+/// Makes pages inaccessible by advice, which costs no mapping (Linux 6.13, madvise(2), `MADV_GUARD_INSTALL`).
+///
+/// # Safety
+///
+/// The pages belong to a reservation and to the caller, and nobody uses them.
+pub(in crate::stack) unsafe fn advise_guard(start: NonNull<u8>, len: usize) -> Result<(), Failed> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        /// `MADV_GUARD_INSTALL` of include/uapi/asm-generic/mman-common.h.
+        const GUARD_INSTALL: c_int = 102;
+        // SAFETY: nobody uses the pages. Kernels that do not know the advice refuse it.
+        if unsafe { libc::madvise(start.as_ptr().cast(), len, GUARD_INSTALL) } == 0 {
+            return Ok(());
+        }
+        Err(Failed::now("madvise(MADV_GUARD_INSTALL)"))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (start, len);
+        Err(Failed { call: "madvise(MADV_GUARD_INSTALL)", error: io::ErrorKind::Unsupported.into() })
+    }
+}
+
+/// Whether a read of the byte at `address` would be a fault. The kernel tries it: write(2) fails with `EFAULT`.
+///
+/// `None` if it cannot be asked, for want of a file descriptor for instance.
+pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
+    let mut pipe = [0; 2];
+    // SAFETY: there is room for two descriptors.
+    if unsafe { libc::pipe(pipe.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the kernel checks the address before it reads; the pipe is ours, and has room for a byte.
+    let written = unsafe { libc::write(pipe[1], address.cast(), 1) };
+    let error = io::Error::last_os_error();
+    for end in pipe {
+        // SAFETY: the descriptors were made here, and nobody else knows them.
+        unsafe { libc::close(end) };
+    }
+    match written {
+        1 => Some(false),
+        _ => (error.raw_os_error() == Some(libc::EFAULT)).then_some(true),
+    }
+}
+
+/// Gives the memory of pages back to the system. Their contents are lost (Linux: they read as zero); guards stay.
+///
+/// # Safety
+///
+/// The pages belong to a reservation and to the caller, and nothing on them is needed any more.
+pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) {
+    // Without the memory of macOS's pages being counted as the process's own, as MADV_DONTNEED would leave it there.
+    #[cfg(target_vendor = "apple")]
+    const ADVICE: c_int = libc::MADV_FREE;
+    #[cfg(not(target_vendor = "apple"))]
+    const ADVICE: c_int = libc::MADV_DONTNEED;
+    // Locked memory is not given back (EINVAL), as whoever locked it wishes.
+    // SAFETY: nothing on the pages is needed.
+    unsafe { libc::madvise(start.as_ptr().cast(), len, ADVICE) };
+}
+
+/// Unmaps a reservation.
+///
+/// # Safety
+///
+/// It is what `reserve` has returned for `len`, nobody uses it, and nobody will.
+pub(in crate::stack) unsafe fn release(start: NonNull<u8>, len: usize) {
+    // SAFETY: by this function's contract. It can fail only by splitting a mapping at the limit of mappings, and then it
+    // stays.
+    unsafe { libc::munmap(start.as_ptr().cast::<c_void>(), len) };
+}
+
+/// How many bytes from `start` on are in pages that have no memory behind them, of `len`.
+///
+/// An upper bound of what was touched follows: pages that are swapped out count as untouched.
+pub(in crate::stack) fn untouched(start: NonNull<u8>, len: usize) -> usize {
+    let page = page_size();
+    let mut residency = [0_u8; 64];
+    let mut done = 0;
+    while done < len {
+        let part = (len - done).min(residency.len() * page);
+        let from = start.as_ptr().wrapping_add(done);
+        // SAFETY: it looks at page tables, not at memory; there is a byte for each page of the part.
+        if unsafe { libc::mincore(from.cast(), part, residency.as_mut_ptr().cast()) } != 0 {
+            return done;
+        }
+        let pages = part.div_ceil(page);
+        if let Some(first) = residency[..pages].iter().position(|page| page & 1 != 0) {
+            return done + first * page;
+        }
+        done += part;
+    }
+    len
+}
+
+/// The limit that the process has of something, if it has one.
+pub(in crate::stack) fn limit_of(resource: Resource) -> Option<u64> {
+    let which = match resource {
+        Resource::AddressSpace => libc::RLIMIT_AS,
+        Resource::Data => libc::RLIMIT_DATA,
+        Resource::Locked => libc::RLIMIT_MEMLOCK,
+    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: there is room for the answer.
+    let asked = unsafe { libc::getrlimit(which, &mut limit) };
+    // The type of a limit differs between systems.
+    #[allow(clippy::unnecessary_cast)]
+    (asked == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
+}
+
+/// How many mappings a process may have (Linux: `vm.max_map_count`).
+pub(in crate::stack) fn most_mappings() -> Option<usize> {
+    number_in("/proc/sys/vm/max_map_count")
+}
+
+/// Whether memory is promised strictly, so that a reservation may be refused although nobody uses it
+/// (`vm.overcommit_memory` is 2), and how many kilobytes may be promised.
+pub(in crate::stack) fn strict_overcommit() -> Option<usize> {
+    if number_in("/proc/sys/vm/overcommit_memory") != Some(2) {
+        return None;
+    }
+    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = memory.lines().find_map(|line| line.strip_prefix("CommitLimit:"))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
+}
+
+fn number_in(path: &str) -> Option<usize> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Whether an error says that there is no memory, no address space or no mapping left, or that too much would be locked.
+pub(in crate::stack) fn is_out_of_memory(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOMEM))
+}
+
+/// Whether an error says that the memory would have to be locked and may not be (mmap(2), `EAGAIN`).
+pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN))
+}
