@@ -3,26 +3,12 @@
 //! Native only: qemu-user has mappings and limits of its own between the program and the kernel.
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
-use std::process::{Command, Output};
+#[path = "common/process.rs"]
+mod process;
+
+use process::{Outside, inside};
+use switchback::stack::Guard;
 use switchback::{Builder, Generator};
-
-const INSIDE: &str = "SWITCHBACK_TEST_INSIDE";
-
-/// Whether this process is the one that goes to the limit.
-fn inside() -> bool {
-    std::env::var_os(INSIDE).is_some()
-}
-
-/// Runs the test called `name` again, in a process of its own, after `prelude` in a shell.
-fn outside(name: &str, prelude: &str) -> Output {
-    Command::new("sh")
-        .args(["-c", &format!("{prelude} exec \"$0\" \"$@\"")])
-        .arg(std::env::current_exe().expect("a path"))
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("a shell")
-}
 
 /// Creates coroutines until there are no more stacks; then the error must name `limit`, the body must come back, and the
 /// process must be able to go on.
@@ -44,15 +30,20 @@ fn exhaust(size: usize, limit: &str) {
     assert!(text.contains("mmap") || text.contains("mprotect"), "the call: {text}");
     assert!(text.contains(limit), "the limit: {text}");
     let reached: usize = text
-        .split_once("failed with ")
+        .split_once(" with ")
         .and_then(|(_, rest)| rest.split(' ').next())
         .and_then(|number| number.parse().ok())
         .expect("the number of stacks reached");
     assert!(reached >= all.len(), "{reached} of {}", all.len());
-    assert!(refused.error().os_error().is_some());
+    assert_eq!(refused.error().os_error().is_some(), text.contains("failed"));
 
     // It is an error, not the end: memory can be allocated, the body is whole, and when some have gone there are more.
     drop(vec![1_u8; 1 << 20]);
+    if limit.contains("map_count") {
+        // Memory that the heap takes from the system by itself, and a thread.
+        let large: Vec<Vec<u8>> = (0..100).map(|_| vec![1_u8; 1 << 20]).collect();
+        std::thread::spawn(move || drop(large)).join().expect("a thread");
+    }
     let count = all.len();
     all.truncate(count / 2);
     let mut again = Builder::new().stack_size(size).generator(refused.into_body()).expect("a stack");
@@ -62,17 +53,25 @@ fn exhaust(size: usize, limit: &str) {
     }
 }
 
-fn assert_success(output: &Output) {
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+/// Runs a test again under limits of the shell, and in the given environment.
+fn limited(name: &str, prelude: &str, env: &[(&str, &str)]) {
+    Outside { prelude, env }.run(name, "limited").assert_success();
 }
 
 #[test]
 fn the_limit_of_address_space_is_told() {
-    if inside() {
+    if inside().is_some() {
         return exhaust(256 << 10, "RLIMIT_AS");
     }
-    assert_success(&outside("the_limit_of_address_space_is_told", "ulimit -v 3000000 &&"));
+    limited("the_limit_of_address_space_is_told", "ulimit -v 3000000 &&", &[]);
+}
+
+#[test]
+fn the_limit_of_data_is_told() {
+    if inside().is_some() {
+        return exhaust(256 << 10, "RLIMIT_DATA");
+    }
+    limited("the_limit_of_data_is_told", "ulimit -d 1000000 &&", &[]);
 }
 
 #[test]
@@ -83,46 +82,51 @@ fn the_limit_of_mappings_is_told() {
         // So many stacks would take more memory than a test should: here the other limit is as near as a test can get.
         return the_limit_of_address_space_is_told();
     }
-    if inside() {
+    if inside().is_some() {
+        assert_eq!(Guard::in_use(), Guard::Protection);
         return exhaust(32 << 10, &format!("vm.max_map_count = {limit}"));
     }
-    assert_success(&outside("the_limit_of_mappings_is_told", ""));
-}
-
-#[inline(never)]
-fn recurse(n: u64) -> u64 {
-    let block = std::hint::black_box([n; 64]);
-    if std::hint::black_box(n) == u64::MAX {
-        return 0; // never: there is no stack for so many
-    }
-    recurse(n + 1) + std::hint::black_box(block)[0]
+    limited("the_limit_of_mappings_is_told", "", &[("SWITCHBACK_GUARD", "protection")]);
 }
 
 #[test]
-fn running_off_the_end_of_a_stack_ends_the_process() {
-    if inside() {
-        // A neighbour on either side, whose stack must not be what is written to.
-        let mut before = Generator::new(|y| y.yield_all(0..));
-        before.next();
-        let mut deep = Generator::<u64>::new(|y| y.yield_(recurse(0)));
-        let mut after = Generator::new(|y| y.yield_all(0..));
-        after.next();
-        deep.next();
-        println!("it went on: {:?} {:?}", before.next(), after.next());
+fn little_address_space_is_enough_to_start() {
+    if inside().is_some() {
+        let all: Vec<Generator<i32>> = (0..64).map(|n| Generator::new(move |y| y.yield_(n))).collect();
+        assert_eq!(all.into_iter().flatten().sum::<i32>(), 64 * 63 / 2);
         return;
     }
-    let output = outside("running_off_the_end_of_a_stack_ends_the_process", "");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(!output.status.success() && !text.contains("it went on"), "{text}");
-    // Std's handler does not know the guard and lets the fault through; were it to claim it, it would abort.
-    #[cfg(panic = "unwind")]
-    {
-        use std::os::unix::process::ExitStatusExt;
-        const SIGABRT: i32 = 6;
-        const SIGSEGV: i32 = 11;
-        assert!(matches!(output.status.signal(), Some(SIGSEGV | SIGABRT)), "{:?} {text}", output.status);
+    // Of which the program and the test harness take the most.
+    limited("little_address_space_is_enough_to_start", "ulimit -v 200000 &&", &[]);
+    limited("little_address_space_is_enough_to_start", "ulimit -d 60000 &&", &[]);
+}
+
+#[test]
+fn locked_memory_has_guards_all_the_same() {
+    use switchback::stack::{GuardedStack, Stack};
+    let Some(word) = inside() else {
+        for word in ["before", "after"] {
+            Outside::default().run("locked_memory_has_guards_all_the_same", word).assert_success();
+        }
+        return;
+    };
+    let co = || Generator::<i32>::new(|y| y.yield_(1));
+    if word == "after" {
+        assert_eq!(co().next(), Some(1));
     }
-    // A harness whose panics abort runs a test in a process of its own, and tells how that one ended.
-    #[cfg(panic = "abort")]
-    assert!(text.contains("exited with signal 11") || text.contains("exited with signal 6"), "{text}");
+    // SAFETY: it changes no memory. It fails where locking is not allowed, and then there is nothing to see.
+    let locked = unsafe { libc::mlockall(libc::MCL_FUTURE | libc::MCL_CURRENT) } == 0;
+    println!("locked: {locked}");
+    assert_eq!(co().next(), Some(1));
+    let stack = GuardedStack::new(64 << 10).expect("a stack");
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&writer);
+    // SAFETY: the kernel checks the addresses before it reads.
+    let written = unsafe {
+        [
+            libc::write(fd, stack.limit().as_ptr().wrapping_sub(1).cast(), 1),
+            libc::write(fd, stack.limit().as_ptr().cast(), 1),
+        ]
+    };
+    assert_eq!(written, [-1, 1]);
 }

@@ -29,6 +29,7 @@ enum Kind {
     Os { failed: Failed, len: usize, stacks: usize, limit: Limit },
     Mappings { most: usize, len: usize, stacks: usize },
     Reservations { most: usize, len: usize, stacks: usize },
+    Memory { left: usize, len: usize, stacks: usize },
 }
 
 /// Which limit an answer of the operating system most likely speaks of, with its value.
@@ -72,6 +73,12 @@ impl StackError {
     #[cold]
     pub(super) fn reservations(most: usize, len: usize, stacks: usize) -> Self {
         Self(Kind::Reservations { most, len, stacks })
+    }
+
+    /// The machine has `left` bytes of memory left, which had better stay so.
+    #[cold]
+    pub(super) fn memory(left: usize, len: usize, stacks: usize) -> Self {
+        Self(Kind::Memory { left, len, stacks })
     }
 
     /// The error of the operating system, if it was the operating system that refused.
@@ -120,7 +127,7 @@ impl fmt::Display for StackError {
             ),
             Kind::Mappings { most, len, stacks } => write!(
                 f,
-                "mprotect for a stack of {len} bytes, guard included, was not tried with {stacks} stacks mapped: each \
+                "mprotect for a stack of {len} bytes, guard included, is not tried with {stacks} stacks mapped: each \
                  takes two of the vm.max_map_count = {most} mappings that the process may have, and the last are left \
                  for its heap and threads: raise it (sysctl -w vm.max_map_count=1000000), run on Linux 6.13 or later, \
                  whose guards take no mapping, or keep fewer coroutines alive"
@@ -129,6 +136,12 @@ impl fmt::Display for StackError {
                 f,
                 "no place for a stack of {len} bytes, guard included, with {stacks} stacks mapped: the process has \
                  {most} stretches of address space for stacks, and can have no more: ask for smaller stacks"
+            ),
+            Kind::Memory { left, len, stacks } => write!(
+                f,
+                "mmap for stacks of {len} bytes, guard included, is not tried with {stacks} stacks mapped: of the \
+                 machine's memory {left} bytes are left (MemAvailable in /proc/meminfo), a stack takes a page of it at \
+                 least, and who uses the last is killed: add memory or keep fewer coroutines alive"
             ),
             Kind::Os { failed: Failed { call, error }, len, stacks, limit } => {
                 write!(

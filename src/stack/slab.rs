@@ -35,6 +35,9 @@ const RESERVATIONS: usize = 1_024;
 /// The first reservation of a class is of about this many bytes.
 const FIRST: usize = 4 * 1024 * 1024;
 
+/// What is left to the heap and to the stacks of threads when address space runs out.
+const LEFT: usize = 16 * 1024 * 1024;
+
 /// A stretch of address space for stacks of one class.
 #[repr(C)]
 pub(crate) struct Reservation {
@@ -271,14 +274,28 @@ fn grow(
 ) -> Result<&'static Reservation, StackError> {
     let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
-    let base = loop {
-        // With guards of advice there is nothing more to do for a slot but to install its guard.
-        match system::reserve(slots * spacing, guard == Guard::Advice) {
-            Ok(base) => break base,
-            Err(_) if slots > 1 => slots /= 2,
-            Err(failed) => return Err(StackError::os(failed, spacing, stacks())),
+    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it.
+    if let Some((left, total)) = system::memory() {
+        // Each stack takes a page, and its user needs something as well.
+        let enough_for = left.saturating_sub(total / 32) / (system::page_size() * 5 / 4);
+        if enough_for == 0 {
+            return Err(StackError::memory(left, spacing, stacks()));
         }
-    };
+        slots = slots.min(enough_for);
+    }
+    // With guards of advice there is nothing more to do for a slot but to install its guard.
+    let usable = guard == Guard::Advice;
+    let mut reserved = system::reserve(slots * spacing, usable);
+    while reserved.is_err() && slots > 1 {
+        // Address space, or the process's share of it, runs out. The stacks are not to take the last of it.
+        slots /= 2;
+        reserved = system::reserve(slots * spacing + LEFT, usable).and_then(|base| {
+            // SAFETY: reserved just now, and nobody has heard of it.
+            unsafe { system::release(base, slots * spacing + LEFT) };
+            system::reserve(slots * spacing, usable)
+        });
+    }
+    let base = reserved.map_err(|failed| StackError::os(failed, spacing, stacks()))?;
     enter(base, class, spacing, slots).ok_or_else(|| {
         // SAFETY: it was reserved above, and nobody has heard of it.
         unsafe { system::release(base, slots * spacing) };

@@ -194,8 +194,20 @@ pub(in crate::stack) fn strict_overcommit() -> Option<usize> {
     if number_in("/proc/sys/vm/overcommit_memory") != Some(2) {
         return None;
     }
+    kilobytes_of(&std::fs::read_to_string("/proc/meminfo").ok()?, "CommitLimit:")
+}
+
+/// How many bytes of memory the machine has left for new pages without anybody suffering, swap included, and how many it
+/// has in all (Linux: proc_meminfo(5)).
+pub(in crate::stack) fn memory() -> Option<(usize, usize)> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = memory.lines().find_map(|line| line.strip_prefix("CommitLimit:"))?;
+    let bytes = |name| kilobytes_of(&memory, name).map(|number| number.saturating_mul(1024));
+    let left = bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:")?);
+    Some((left, bytes("MemTotal:")?))
+}
+
+fn kilobytes_of(memory: &str, name: &str) -> Option<usize> {
+    let line = memory.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 

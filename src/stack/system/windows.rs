@@ -121,6 +121,11 @@ pub(in crate::stack) fn strict_overcommit() -> Option<usize> {
     None
 }
 
+/// Windows refuses what it has not.
+pub(in crate::stack) fn memory() -> Option<(usize, usize)> {
+    None
+}
+
 /// Whether an error says that there is no memory or address space left.
 pub(in crate::stack) fn is_out_of_memory(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(|code| code as u32);

@@ -1,0 +1,107 @@
+//! Holds a million suspended coroutines, each with a guarded stack of its own, and resumes each of them once.
+//!
+//! ```text
+//! cargo run --release --example million            # 1,000,000
+//! cargo run --release --example million -- 50000
+//! SWITCHBACK_GUARD=protection cargo run --release --example million    # the guards of older systems: stops with an error
+//! ```
+//!
+//! The stack of each has 256 KiB of address space, of which it uses a page. A number that is too large for the machine
+//! ends with the error that names the limit.
+
+use std::error::Error;
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use switchback::stack::{Guard, GuardedStack};
+use switchback::{CoroutineState::Complete, Generator};
+
+/// Coroutines are kept in chunks, so that no list of them is ever copied to a larger place.
+const CHUNK: usize = 10_000;
+
+fn main() -> ExitCode {
+    let count = match std::env::args().nth(1).map(|count| count.parse()) {
+        None => 1_000_000,
+        Some(Ok(count)) => count,
+        Some(Err(error)) => {
+            eprintln!("usage: million [N]: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match hold(count) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("million: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn hold(count: usize) -> Result<(), Box<dyn Error>> {
+    println!("guards: {}", Guard::in_use());
+    let before = Memory::now();
+
+    let start = Instant::now();
+    let mut all: Vec<Vec<Generator<usize, usize>>> = Vec::new();
+    for first in (0..count).step_by(CHUNK) {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        for number in first..count.min(first + CHUNK) {
+            let mut co = Generator::try_new(move |y| {
+                y.yield_(number)?;
+                Ok(number + 1)
+            })?;
+            assert_eq!(co.next(), Some(number));
+            chunk.push(co);
+        }
+        all.push(chunk);
+    }
+    println!("{count} coroutines created, and resumed to their first yield: {} each", each(start.elapsed(), count));
+    println!("guarded stacks in the process: {}", GuardedStack::mapped());
+
+    match (before, Memory::now()) {
+        (Some(before), Some(now)) => {
+            let resident = now.resident.saturating_sub(before.resident);
+            let tables = now.page_tables.saturating_sub(before.page_tables);
+            println!("resident memory: {:.2} KiB each", resident as f64 / count.max(1) as f64);
+            println!("page tables: {:.2} KiB each", tables as f64 / count.max(1) as f64);
+            println!("mappings of the process: {}", now.mappings);
+        }
+        _ => println!("how much memory that is, this system does not tell (no /proc)"),
+    }
+
+    let start = Instant::now();
+    let mut sum = 0;
+    for co in all.iter_mut().flatten() {
+        match co.resume()? {
+            Complete(end) => sum += end,
+            yielded => return Err(format!("it has yielded once too often: {yielded:?}").into()),
+        }
+    }
+    println!("each resumed once more, to its end: {} each", each(start.elapsed(), count));
+    assert_eq!(sum, count * (count + 1) / 2);
+    println!("sum of what they returned: {sum}");
+    Ok(())
+}
+
+fn each(time: Duration, count: usize) -> String {
+    format!("{:.0} ns", time.as_nanos() as f64 / count.max(1) as f64)
+}
+
+/// What the process takes, in KiB, and in how many pieces (Linux: proc_pid_status(5), proc_pid_maps(5)).
+struct Memory {
+    resident: u64,
+    page_tables: u64,
+    mappings: usize,
+}
+
+impl Memory {
+    fn now() -> Option<Self> {
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let field = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.trim().trim_end_matches("kB").trim().parse().ok()
+        };
+        let mappings = fs::read_to_string("/proc/self/maps").ok()?.lines().count();
+        Some(Self { resident: field("VmRSS:")?, page_tables: field("VmPTE:")?, mappings })
+    }
+}

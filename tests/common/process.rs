@@ -1,0 +1,65 @@
+//! Tests in processes of their own: the test program runs itself again, for one test.
+#![allow(dead_code)] // no test uses all of it
+
+use std::process::{Command, Output};
+
+const INSIDE: &str = "SWITCHBACK_TEST_INSIDE";
+
+/// The word that [`Outside::run`] was given, if this is the process that it has started.
+pub(crate) fn inside() -> Option<String> {
+    std::env::var(INSIDE).ok()
+}
+
+/// How to start a test in a process of its own.
+#[derive(Default)]
+pub(crate) struct Outside<'a> {
+    /// What a shell does first, in the same process: `ulimit` for instance.
+    pub(crate) prelude: &'a str,
+    /// Environment variables.
+    pub(crate) env: &'a [(&'a str, &'a str)],
+}
+
+impl Outside<'_> {
+    /// Runs the test called `name` again, where [`inside`] is `word`.
+    pub(crate) fn run(&self, name: &str, word: &str) -> Ended {
+        let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
+        let output = Command::new("sh")
+            .args(["-c", &format!("{} exec {runner} \"$0\" \"$@\"", self.prelude)])
+            .arg(std::env::current_exe().expect("a path"))
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env(INSIDE, word)
+            .envs(self.env.iter().copied())
+            .output();
+        Ended(output.expect("a shell"))
+    }
+}
+
+/// A process that has ended.
+pub(crate) struct Ended(Output);
+
+impl Ended {
+    /// What it wrote, to standard output and then to standard error.
+    pub(crate) fn text(&self) -> String {
+        format!("{}{}", String::from_utf8_lossy(&self.0.stdout), String::from_utf8_lossy(&self.0.stderr))
+    }
+
+    /// It ended well, and one test passed.
+    #[track_caller]
+    pub(crate) fn assert_success(&self) {
+        assert!(self.0.status.success() && self.text().contains("1 passed"), "{:?} {}", self.0.status, self.text());
+    }
+
+    /// It was ended by this signal.
+    #[cfg(unix)]
+    #[track_caller]
+    pub(crate) fn assert_signal(&self, signal: i32) {
+        use std::os::unix::process::ExitStatusExt;
+        let ended = if cfg!(panic = "unwind") {
+            self.0.status.signal() == Some(signal)
+        } else {
+            // A harness whose panics abort runs a test in a process of its own, and tells how that one ended.
+            self.text().contains(&format!("exited with signal {signal}"))
+        };
+        assert!(ended, "{:?} {}", self.0.status, self.text());
+    }
+}

@@ -1,0 +1,271 @@
+//! The last words of a coroutine that runs out of stack, each in a process of its own; and whose faults are left alone.
+//!
+//! Native only: qemu-user has guards that are none, and handles faults itself.
+#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
+
+#[path = "common/process.rs"]
+mod process;
+
+use process::{Ended, Outside, inside};
+use std::ffi::{c_int, c_void};
+use std::hint::black_box;
+use switchback::stack::{GuardedStack, Stack, disable_overflow_report};
+use switchback::{Builder, Generator};
+
+const REPORT: &str = "has overflowed its stack of ";
+
+fn run(name: &str) -> Ended {
+    Outside::default().run(name, "fault")
+}
+
+#[inline(never)]
+fn recurse(n: u64) -> u64 {
+    let block = black_box([n; 64]);
+    if black_box(n) == u64::MAX {
+        return 0; // never: there is no stack for so many
+    }
+    recurse(n + 1) + black_box(block)[0]
+}
+
+fn deep(name: &str) -> Generator<u64> {
+    Builder::new().name(name).generator(|y| y.yield_(recurse(0))).expect("a stack")
+}
+
+/// The process ended by a fault, with one report that says all of this.
+#[track_caller]
+fn assert_reported(ended: &Ended, words: &[&str]) {
+    ended.assert_signal(libc::SIGSEGV);
+    let text = ended.text();
+    assert_eq!(text.matches(REPORT).count(), 1, "{text}");
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[track_caller]
+fn assert_bare(ended: &Ended) {
+    ended.assert_signal(libc::SIGSEGV);
+    assert!(!ended.text().contains("switchback:"), "{}", ended.text());
+}
+
+#[test]
+fn the_report_names_coroutine_place_size_and_remedy() {
+    if inside().is_some() {
+        // A neighbour on either side, whose stack must not be what is written to.
+        let mut before = Generator::new(|y| y.yield_all(0..));
+        before.next();
+        let mut co = deep("digger");
+        let mut after = Generator::new(|y| y.yield_all(0..));
+        after.next();
+        println!("created at line {}", co.created_at().line());
+        co.next();
+        println!("it went on: {:?} {:?}", before.next(), after.next());
+        return;
+    }
+    let ended = run("the_report_names_coroutine_place_size_and_remedy");
+    let remedy = ["Builder::stack_size(512 * 1024)", "Yielder::on_parent_stack"];
+    assert_reported(
+        &ended,
+        &["coroutine 'digger' created at tests/overflow.rs:", "stack of 256 KiB", remedy[0], remedy[1]],
+    );
+    let text = ended.text();
+    let line = text.split_once("created at line ").and_then(|(_, rest)| rest.lines().next()).expect("a line");
+    assert!(text.contains(&format!("overflow.rs:{line}:")) && !text.contains("it went on"), "{text}");
+}
+
+#[test]
+fn it_names_the_one_that_overflows_whoever_resumed_it() {
+    if inside().is_some() {
+        let mut innermost = deep("innermost");
+        let mut outer = Builder::new().name("outer").generator(move |y| y.yield_from(&mut innermost)).expect("a stack");
+        let mut consumer = Generator::<u64>::new(move |y| y.yield_(outer.next().unwrap_or(0)));
+        consumer.next();
+        return;
+    }
+    let ended = run("it_names_the_one_that_overflows_whoever_resumed_it");
+    assert_reported(&ended, &["'innermost'"]);
+    assert!(!ended.text().contains("outer"), "{}", ended.text());
+}
+
+#[test]
+fn any_thread_and_any_size() {
+    if inside().is_some() {
+        std::thread::spawn(|| {
+            let body = |y: &switchback::Yielder<u64>| y.yield_(recurse(0));
+            Builder::new().stack_size(3 << 20).generator(body).expect("a stack").next();
+        })
+        .join()
+        .expect("it does not come to this");
+        return;
+    }
+    let ended = run("any_thread_and_any_size");
+    assert_reported(&ended, &["coroutine created at tests/overflow.rs:", "4096 KiB", "(8192 * 1024)"]);
+}
+
+#[test]
+fn a_thread_that_std_knows_nothing_of() {
+    extern "C" fn start(_: *mut c_void) -> *mut c_void {
+        deep("on a bare thread").next();
+        std::ptr::null_mut()
+    }
+    if inside().is_some() {
+        // SAFETY: the thread needs nothing of this one, which waits for it.
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            assert_eq!(libc::pthread_create(&mut thread, std::ptr::null(), start, std::ptr::null_mut()), 0);
+            libc::pthread_join(thread, std::ptr::null_mut());
+        }
+        return;
+    }
+    assert_reported(&run("a_thread_that_std_knows_nothing_of"), &["'on a bare thread'"]);
+}
+
+#[test]
+fn any_of_very_many() {
+    if inside().is_some() {
+        let count = if cfg!(target_pointer_width = "64") { 25_000 } else { 2_000 };
+        let mut all: Vec<_> = (0..count).map(|n| deep(&format!("number {n}"))).collect();
+        for co in &mut all {
+            let mut other = Generator::new(|y| y.yield_(1));
+            other.next();
+            assert_eq!(co.state(), switchback::State::Created);
+        }
+        all[1_234].next();
+        return;
+    }
+    assert_reported(&run("any_of_very_many"), &["'number 1234'"]);
+}
+
+#[test]
+fn a_stack_of_the_users_own() {
+    if inside().is_some() {
+        let stack = GuardedStack::new(40_000).expect("a stack");
+        let body = |y: &switchback::Yielder<u64>| y.yield_(recurse(0));
+        Builder::new().name("mine").stack(stack).generator(body).expect("it is large enough").next();
+        return;
+    }
+    assert_reported(&run("a_stack_of_the_users_own"), &["'mine'", "64 KiB"]);
+}
+
+/// Recurses through a function of the C library, and so through a frame that no Rust compiler has probed.
+extern "C" fn compare(a: *const c_void, b: *const c_void) -> c_int {
+    let mut items = black_box([3_u64, 1, 2]);
+    // SAFETY: there are three items of eight bytes.
+    unsafe { libc::qsort(items.as_mut_ptr().cast(), 3, 8, Some(compare)) };
+    black_box(items);
+    (a.addr() > b.addr()).into()
+}
+
+#[test]
+fn overflow_in_a_frame_of_c() {
+    if inside().is_some() {
+        let body = |y: &switchback::Yielder<c_int>| y.yield_(compare(std::ptr::null(), std::ptr::null()));
+        Builder::new().name("sorter").generator(body).expect("a stack").next();
+        return;
+    }
+    assert_reported(&run("overflow_in_a_frame_of_c"), &["'sorter'"]);
+}
+
+#[test]
+fn a_null_pointer_inside_a_coroutine_is_not_claimed() {
+    if inside().is_some() {
+        let null = black_box(std::ptr::null::<u8>());
+        // SAFETY: it is not: this is to be a fault.
+        Generator::<u8>::new(move |y| y.yield_(unsafe { null.read_volatile() })).next();
+        return;
+    }
+    assert_bare(&run("a_null_pointer_inside_a_coroutine_is_not_claimed"));
+}
+
+#[test]
+fn a_stray_pointer_into_a_guard_is_not_claimed() {
+    let Some(word) = inside() else {
+        for word in ["another's", "its own"] {
+            assert_bare(&Outside::default().run("a_stray_pointer_into_a_guard_is_not_claimed", word));
+        }
+        return;
+    };
+    let stack = GuardedStack::new(64 << 10).expect("a stack");
+    let guard = stack.limit().as_ptr().wrapping_sub(8);
+    // SAFETY: it is not: this is to be a fault.
+    let body = move |y: &switchback::Yielder<u8>| y.yield_(unsafe { guard.read_volatile() });
+    if word == "its own" {
+        Builder::new().stack(stack).generator(body).expect("it is large enough").next();
+    } else {
+        Generator::new(body).next();
+    }
+}
+
+#[test]
+fn a_thread_that_overflows_its_own_stack_is_stds_to_tell() {
+    if inside().is_some() {
+        assert_eq!(Generator::<u64>::new(|y| y.yield_(1)).next(), Some(1));
+        recurse(0);
+        return;
+    }
+    let ended = run("a_thread_that_overflows_its_own_stack_is_stds_to_tell");
+    ended.assert_signal(libc::SIGABRT);
+    let text = ended.text();
+    assert!(text.contains("has overflowed its stack") && !text.contains("switchback:"), "{text}");
+}
+
+/// What a crash reporter would do.
+extern "C" fn earlier(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
+    const WORDS: &[u8] = b"the earlier handler\n";
+    // SAFETY: both may be called by handlers; the words are there.
+    unsafe {
+        libc::write(2, WORDS.as_ptr().cast(), WORDS.len());
+        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+    }
+}
+
+#[test]
+fn an_earlier_handler_gets_its_faults_and_ours_too() {
+    let name = "an_earlier_handler_gets_its_faults_and_ours_too";
+    let Some(word) = inside() else {
+        let ended = Outside::default().run(name, "null");
+        assert_bare(&ended);
+        assert_eq!(ended.text().matches("the earlier handler").count(), 1);
+        let ended = Outside::default().run(name, "overflow");
+        assert_reported(&ended, &["'digger'"]);
+        assert_eq!(ended.text().matches("the earlier handler").count(), 1);
+        return;
+    };
+    // SAFETY: an action of zeros is one, and the handler is of the kind that the flags say.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        action.sa_sigaction = earlier as *const () as usize;
+        assert_eq!(libc::sigaction(libc::SIGSEGV, &action, std::ptr::null_mut()), 0);
+    }
+    if word == "overflow" {
+        deep("digger").next();
+    }
+    let null = black_box(std::ptr::null::<u8>());
+    // SAFETY: it is not: this is to be a fault.
+    Generator::<u8>::new(move |y| y.yield_(unsafe { null.read_volatile() })).next();
+}
+
+#[test]
+fn a_signal_that_was_sent_still_ends_the_process() {
+    if inside().is_some() {
+        // SAFETY: it changes what a signal does to this process.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_DFL) };
+        assert_eq!(Generator::<u64>::new(|y| y.yield_(1)).next(), Some(1));
+        // SAFETY: it ends the process.
+        unsafe { libc::kill(libc::getpid(), libc::SIGSEGV) };
+        std::thread::sleep(std::time::Duration::from_secs(10));
+        return;
+    }
+    assert_bare(&run("a_signal_that_was_sent_still_ends_the_process"));
+}
+
+#[test]
+fn the_report_can_be_left_out() {
+    if inside().is_some() {
+        disable_overflow_report();
+        deep("unheard").next();
+        return;
+    }
+    assert_bare(&run("the_report_can_be_left_out"));
+}
