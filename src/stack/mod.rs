@@ -18,6 +18,8 @@ use core::ptr::NonNull;
 mod error;
 mod guarded;
 pub(crate) mod pool;
+#[cfg(feature = "valgrind")]
+mod valgrind;
 
 pub use error::StackError;
 pub use guarded::GuardedStack;
