@@ -215,6 +215,35 @@ impl Root {
     }
 }
 
+/// Where debuggers find the parts of a [`Root`] and of a parked side, in bytes.
+#[repr(C)]
+pub(crate) struct RootLayout {
+    outward: usize,
+    bottom: usize,
+    inward: usize,
+    follow: usize,
+    link: usize,
+    /// What a side that is parked at a frame record had as its stack pointer, from there.
+    frame: usize,
+    /// From a fresh frame to the address of the entry function.
+    entry: usize,
+}
+
+impl RootLayout {
+    pub(crate) const fn new() -> Self {
+        use core::mem::offset_of;
+        Self {
+            outward: offset_of!(Root, outward),
+            bottom: offset_of!(Root, return_address),
+            inward: offset_of!(Root, inward),
+            follow: offset_of!(Root, follow),
+            link: offset_of!(Root, link),
+            frame: cpu::FRAME,
+            entry: offset_of!(FreshFrame, entry),
+        }
+    }
+}
+
 /// A return address in a frame that never runs and begins with a nop.
 #[inline(always)]
 fn past_nop(frame: unsafe extern "C" fn()) -> *const () {

@@ -162,6 +162,7 @@ pub(super) static TENANT: Tenant = Tenant { move_in, abandon, describe };
 ///
 /// The stack is unused.
 unsafe fn move_in(header: NonNull<Header>) {
+    core::hint::black_box(&super::debug::LAYOUT);
     let control = Control::below(header).as_ptr();
     // SAFETY: the place is on an unused stack, aligned as the header is, and large enough.
     unsafe { control.write(Control { root: Root::at(control.cast()), ..Control::unused() }) };
