@@ -16,8 +16,8 @@
     ldr x8, [x3, #32]           // the Root record
     ldr x9, [x3, #40]
     ldr x30, [x3, #24]
-    str x2, [x8]                // root.link: with root.return_address it forms a frame record, by which the chain of frame
-    mov x29, x8                 // pointers leads from the entry function to the consumer, whoever it is just then
+    str x2, [x8, #32]           // root.link
+    mov x29, x8                 // the chain of frame pointers goes on over the records in the Root
     add sp, x3, #32
     mov x1, x0                  // entry(root, kind)
     mov x0, x8

@@ -15,8 +15,8 @@
     endbr64
     mov r8, [rcx + 32]          # the Root record
     mov rax, [rcx + 40]
-    mov [r8], rdx               # root.link: with root.return_address it forms a frame record, by which the chain of frame
-    mov rbp, r8                 # pointers leads from the entry function to the consumer, whoever it is just then
+    mov [r8 + 32], rdx          # root.link
+    mov rbp, r8                 # the chain of frame pointers goes on over the records in the Root
     lea rsp, [rcx + 24]         # as after a call: rsp + 8 is a multiple of 16
     mov esi, edi                # entry(root, kind)
     mov rdi, r8

@@ -101,6 +101,9 @@ dwarf::frame! {
     follow, "../../arch/aarch64/follow.s"
 }
 
+/// The length of a frame record, in bytes: what is parked there had this much less on its stack.
+pub(super) const FRAME: usize = 32;
+
 /// The length of the nop that `bottom` and `follow` begin with, in bytes.
 pub(super) const NOP: usize = 4;
 

@@ -81,12 +81,10 @@ const _: () = {
     assert!(core::mem::offset_of!(FreshFrame, root) == 32);
     assert!(core::mem::offset_of!(FreshFrame, entry) == 40);
     assert!(size_of::<FreshFrame>() == 48);
-    assert!(core::mem::offset_of!(Root, link) == 0);
-    assert!(core::mem::offset_of!(Root, return_address) == 8);
-    assert!(core::mem::offset_of!(Root, delegator) == 16);
-    assert!(core::mem::offset_of!(Root, follow) == 24);
-    assert!(core::mem::offset_of!(Root, delegate) == 32);
-    assert!(core::mem::offset_of!(Root, this) == 40);
+    assert!(core::mem::offset_of!(Root, outward) == 0);
+    assert!(core::mem::offset_of!(Root, inward) == Root::MIDST);
+    assert!(core::mem::offset_of!(Root, link) == 32);
+    assert!(size_of::<Root>() == 48);
 };
 
 /// The address of a parked side's frame record, or null.
@@ -134,40 +132,120 @@ impl StackPointer {
 }
 
 /// Where the stack of a coroutine ends, as the assembly and unwinders see it. Lives above the stack's first frame.
+///
+/// It is three ABI frame records, {next record, return address}. The chain of frame pointers leads from the entry function
+/// over the first one to the delegator, if there is one. Otherwise it goes on inward, over the second ones of this
+/// coroutine's delegates, to the third one of the innermost, and so to the consumer, which only that one knows.
 #[repr(C)]
 pub(crate) struct Root {
+    /// The coroutine parked in [`delegate`] on this one. If there is none, the second record.
+    pub(crate) outward: Cell<StackPointer>,
+    return_address: *const (),
+    /// While this coroutine delegates, the second record of its delegate; otherwise the third of its own. From here on
+    /// it also looks like a [`Frame`], which unwinders go to when they look for the consumer of a coroutine that delegates.
+    inward: Cell<*const Root>,
+    follow: *const (),
     /// The consumer: who gets the next message. Null while the coroutine delegates or something runs on its consumer's
     /// stack for it; of no meaning before the start.
     pub(crate) link: Cell<StackPointer>,
-    /// That of the entry function. With `link` it has the shape of a frame record: the chain of frame pointers leads over
-    /// it.
-    return_address: *const (),
-    /// The coroutine parked in [`delegate`] on this one, or null. With the next two fields it has the shape of a
-    /// [`Frame`] that unwinders go to when they look for the consumer of a coroutine that delegates to this one.
-    pub(crate) delegator: Cell<StackPointer>,
-    follow: *const (),
-    /// The coroutine that this one delegates to, or null.
-    pub(crate) delegate: Cell<*const Root>,
-    /// The address of this record.
-    this: *const Root,
+    consumer: *const (),
 }
 
 impl Root {
+    /// Where the second record is.
+    const MIDST: usize = 16;
+
     /// The record that is to be at `this`.
     #[inline(always)]
     pub(crate) fn at(this: *const Root) -> Self {
-        Self { return_address: past_nop(cpu::bottom), follow: past_nop(cpu::follow), this, ..Self::unused() }
+        Self {
+            outward: Cell::new(StackPointer(Self::midst(this).cast_mut().cast())),
+            return_address: past_nop(cpu::bottom),
+            inward: Cell::new(Self::end(this)),
+            follow: past_nop(cpu::follow),
+            link: Cell::new(StackPointer::NULL),
+            consumer: past_nop(cpu::bottom),
+        }
     }
 
     /// A record that no coroutine uses.
     pub(crate) const fn unused() -> Self {
         Self {
-            link: Cell::new(StackPointer::NULL),
+            outward: Cell::new(StackPointer::NULL),
             return_address: ptr::null(),
-            delegator: Cell::new(StackPointer::NULL),
+            inward: Cell::new(ptr::null()),
             follow: ptr::null(),
-            delegate: Cell::new(ptr::null()),
-            this: ptr::null(),
+            link: Cell::new(StackPointer::NULL),
+            consumer: ptr::null(),
+        }
+    }
+
+    #[inline(always)]
+    fn midst(this: *const Root) -> *const Root {
+        this.wrapping_byte_add(Self::MIDST)
+    }
+
+    #[inline(always)]
+    fn end(this: *const Root) -> *const Root {
+        this.wrapping_byte_add(core::mem::offset_of!(Root, link))
+    }
+
+    /// The coroutine parked in [`delegate`] on this one; `otherwise`, if there is none.
+    #[inline(always)]
+    pub(crate) fn delegator_or(&self, otherwise: StackPointer) -> StackPointer {
+        let outward = self.outward.get();
+        if outward.0.addr() == Self::midst(self).addr() { otherwise } else { outward }
+    }
+
+    /// The coroutine that this one delegates to, or null.
+    pub(crate) fn delegate(&self) -> *const Root {
+        let inward = self.inward.get();
+        if inward.is_null() || inward.addr() == Self::end(self).addr() {
+            return ptr::null();
+        }
+        inward.wrapping_byte_sub(Self::MIDST)
+    }
+
+    /// To be called before a [`delegate`] to the coroutine of `inner`.
+    #[inline(always)]
+    pub(crate) fn lead_to(&self, inner: *const Root) {
+        self.link.set(StackPointer::NULL);
+        self.inward.set(Self::midst(inner));
+    }
+
+    /// To be called after it.
+    #[inline(always)]
+    pub(crate) fn part_from(&self, inner: &Root) {
+        self.inward.set(Self::end(self));
+        inner.outward.set(StackPointer(Self::midst(inner).cast_mut().cast()));
+    }
+}
+
+/// Where debuggers find the parts of a [`Root`] and of a parked side, in bytes.
+#[repr(C)]
+pub(crate) struct RootLayout {
+    outward: usize,
+    bottom: usize,
+    inward: usize,
+    follow: usize,
+    link: usize,
+    /// What a side that is parked at a frame record had as its stack pointer, from there.
+    frame: usize,
+    /// From a fresh frame to the address of the entry function.
+    entry: usize,
+}
+
+impl RootLayout {
+    pub(crate) const fn new() -> Self {
+        use core::mem::offset_of;
+        Self {
+            outward: offset_of!(Root, outward),
+            bottom: offset_of!(Root, return_address),
+            inward: offset_of!(Root, inward),
+            follow: offset_of!(Root, follow),
+            link: offset_of!(Root, link),
+            frame: cpu::FRAME,
+            entry: offset_of!(FreshFrame, entry),
         }
     }
 }

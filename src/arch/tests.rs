@@ -79,7 +79,7 @@ unsafe extern "C" fn delegator(root: *const Root, _kind: usize) -> ! {
     let (target, inner) = INNER.take().expect("set by the test");
     // SAFETY: the inner side is fresh, its root is valid, and this side's link waits for it.
     unsafe {
-        let arrival = delegate(target, 41, word(0), (*root).link.get(), (*inner).delegator.as_ptr());
+        let arrival = delegate(target, 41, word(0), (*root).link.get(), (*inner).outward.as_ptr());
         finish(arrival.from, arrival.kind, word(value(&arrival) + 1), StackPointer::NULL)
     }
 }
@@ -89,7 +89,7 @@ unsafe extern "C" fn leaf(root: *const Root, kind: usize) -> ! {
     // SAFETY: as in `doubler`; the delegator is parked in its `delegate`.
     unsafe {
         let arrival = suspend((*root).link.get(), 1, word(kind));
-        finish((*root).delegator.get(), 7, word(value(&arrival)), arrival.from)
+        finish((*root).delegator_or(StackPointer::NULL), 7, word(value(&arrival)), arrival.from)
     }
 }
 

@@ -99,6 +99,9 @@ dwarf::frame! {
     follow, "../../arch/x86_64/follow.s"
 }
 
+/// The length of a frame record, in bytes: what is parked there had this much less on its stack.
+pub(super) const FRAME: usize = 24;
+
 /// The length of the nop that `bottom` and `follow` begin with, in bytes.
 pub(super) const NOP: usize = 1;
 

@@ -18,7 +18,7 @@ use core::ptr::{self, NonNull};
 /// ```
 ///
 /// Only the coroutine's thread touches it (invariant 4), so everything is in cells. It is written when a thread gets the
-/// stack ([`move_in`]), and whoever changes `root.delegator`, `root.delegate`, `closer`, `special` or `name` puts back what
+/// stack ([`move_in`]), and whoever changes `root.outward`, `root.inward`, `closer`, `special` or `name` puts back what
 /// it found by the coroutine's end (invariant 10), so that creating a coroutine writes the other fields only.
 #[repr(C, align(64))]
 pub(crate) struct Control {
@@ -162,6 +162,7 @@ pub(super) static TENANT: Tenant = Tenant { move_in, abandon, describe };
 ///
 /// The stack is unused.
 unsafe fn move_in(header: NonNull<Header>) {
+    core::hint::black_box(&super::debug::LAYOUT);
     let control = Control::below(header).as_ptr();
     // SAFETY: the place is on an unused stack, aligned as the header is, and large enough.
     unsafe { control.write(Control { root: Root::at(control.cast()), ..Control::unused() }) };
@@ -213,7 +214,7 @@ impl Closer {
             return StackPointer::NULL;
         };
         control.closer.set(ptr::null());
-        control.root.delegator.get()
+        control.root.delegator_or(StackPointer::NULL)
     }
 }
 

@@ -9,8 +9,8 @@
 //! ```text
 //!    handle.parked ────────────────────────────────────┐
 //!      A              B              C                 v
-//!      delegator: -   delegator: A   delegator: B      C's frames, parked in a yield
-//!      delegate:  B   delegate:  C   delegate:  -
+//!      outward:   -   outward:   A   outward:   B      C's frames, parked in a yield
+//!      inward:    B   inward:    C   inward:    -
 //!      link:      -   link:      -   link: the consumer, renewed at each resume
 //! ```
 //!
@@ -25,7 +25,7 @@ use super::raw::Raw;
 use super::unwind;
 use super::yielder::Yielder;
 use super::{Coroutine, Scoped};
-use crate::arch::{self, StackPointer, Word};
+use crate::arch::{self, Word};
 use core::mem::ManuallyDrop;
 use core::ptr;
 use std::panic;
@@ -164,14 +164,12 @@ impl<Y, S, E> Yielder<Y, S, E> {
         };
         let (mine, theirs) = (&self.control.root, inner.control());
         theirs.parked.set(DELEGATED);
-        mine.link.set(StackPointer::NULL);
-        mine.delegate.set(&raw const theirs.root);
+        mine.lead_to((&raw const *theirs).cast());
         // SAFETY: `parked` is parked, or fresh, and nobody else wakes it: the mark is gone (invariant 1). It takes the
         // kind with an S, as this yielder has the types of `inner` (invariant 3). The link is a consumer that waits for
         // this coroutine (invariant 2), and from now on for the innermost one.
-        let arrival = unsafe { arch::delegate(parked, kind, word, link, theirs.root.delegator.as_ptr()) };
-        theirs.root.delegator.set(StackPointer::NULL);
-        mine.delegate.set(ptr::null());
+        let arrival = unsafe { arch::delegate(parked, kind, word, link, theirs.root.outward.as_ptr()) };
+        mine.part_from(&theirs.root);
         self.woken(arrival.from);
         if arrival.kind == IGNORED {
             core::hint::cold_path();

@@ -157,13 +157,13 @@ unsafe fn discard<F, E>(control: &Control) -> ! {
 /// The link to hand on at the end, and who is to be woken: the delegator, if there is one, or else the link.
 #[inline(always)]
 fn consumer(control: &Control) -> (StackPointer, StackPointer) {
-    let (link, delegator) = (control.root.link.get(), control.root.delegator.get());
+    let link = control.root.link.get();
     if link.is_null() {
         // A coroutine cannot delegate and end at once: whoever is between the two borrows from its frames
         // (invariant 7). Going on would be a jump to nowhere.
         super::report::abort("a coroutine ended while it delegated");
     }
-    (link, if delegator.is_null() { link } else { delegator })
+    (link, control.root.delegator_or(link))
 }
 
 /// What the body has ended with, where unwinds may have been about. A private unwind that was meant for this coroutine

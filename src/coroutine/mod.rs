@@ -8,9 +8,11 @@
 //! | close, drop, forced unwind? | `shut.rs`, `unwind.rs` |
 //! | what is on its stack, and how does it begin and end? | `control.rs`, `entry.rs` |
 //! | what may a body borrow? | `scoped.rs` |
+//! | where does a debugger find them? | `debug.rs` |
 
 mod builder;
 mod control;
+mod debug;
 mod delegate;
 mod entry;
 mod error;

@@ -278,7 +278,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     pub(super) fn delegate(&self) -> Option<Description<'_>> {
         // SAFETY: while a coroutine delegates, the handle of the other is borrowed by its frames, which keep both blocks
         // alive; and `&self` keeps this one from running.
-        unsafe { self.control().root.delegate.get().cast::<Control>().as_ref() }.map(Control::describe)
+        unsafe { self.control().root.delegate().cast::<Control>().as_ref() }.map(Control::describe)
     }
 }
 

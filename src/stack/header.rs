@@ -13,8 +13,8 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// The tops of stacks are offset by this many different multiples of a cache line, because tops at the same place in
 /// their pages compete for the same cache sets: with one colour, a round robin over 1,000 stacks took 4.8 ns a round trip
 /// instead of 3.3 on an AMD EPYC.
-const COLOURS: usize = 16;
-const LINE: usize = 64;
+pub(super) const COLOURS: usize = 16;
+pub(super) const LINE: usize = 64;
 /// Not in a register.
 pub(super) const UNREGISTERED: u32 = u32::MAX;
 
@@ -61,8 +61,8 @@ pub(crate) struct Header {
 #[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Header>() == 64);
 
-/// The tenant that signal handlers believe in: what else is in the place of a header is no header.
-static KNOWN: AtomicPtr<Tenant> = AtomicPtr::new(ptr::null_mut());
+/// The tenant that signal handlers and debuggers believe in: what else is in the place of a header is no header.
+pub(super) static KNOWN: AtomicPtr<Tenant> = AtomicPtr::new(ptr::null_mut());
 
 impl Header {
     fn vacant(limit: NonNull<u8>, class: Class, number: u32, owner: Option<Box<dyn Stack>>) -> Self {

@@ -31,6 +31,7 @@
 use core::ptr::NonNull;
 
 mod class;
+mod debug;
 mod error;
 mod guard;
 mod guarded;
@@ -44,6 +45,7 @@ pub(crate) mod usage;
 mod valgrind;
 
 pub(crate) use class::Class;
+pub(crate) use debug::Layout;
 pub use error::StackError;
 pub use guard::Guard;
 pub use guarded::GuardedStack;

@@ -41,13 +41,13 @@ const LEFT: usize = 16 * 1024 * 1024;
 /// A stretch of address space for stacks of one class.
 #[repr(C)]
 pub(crate) struct Reservation {
-    base: AtomicPtr<u8>,
+    pub(super) base: AtomicPtr<u8>,
     /// The distance between two slots.
-    spacing: AtomicUsize,
+    pub(super) spacing: AtomicUsize,
     /// How many slots have been handed out at least once: they have guards.
-    carved: AtomicUsize,
+    pub(super) carved: AtomicUsize,
     /// How many slots fit.
-    slots: AtomicUsize,
+    pub(super) slots: AtomicUsize,
     /// The index of its class.
     class: AtomicUsize,
 }
@@ -55,8 +55,8 @@ pub(crate) struct Reservation {
 /// All reservations of the process, oldest first.
 #[repr(C)]
 pub(crate) struct Table {
-    len: AtomicUsize,
-    reservations: [Reservation; RESERVATIONS],
+    pub(super) len: AtomicUsize,
+    pub(super) reservations: [Reservation; RESERVATIONS],
 }
 
 pub(crate) static TABLE: Table = Table {
