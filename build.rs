@@ -1,10 +1,16 @@
-//! Refuses targets whose registers the switch does not know, and finds out which sanitizer is to be told of switches.
+//! Chooses who switches, refuses CPUs whose registers the switch does not know, and finds out which sanitizer is to be told
+//! of switches.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    let fallback = fallback();
+    if fallback {
+        println!("cargo::rustc-cfg=switchback_fallback");
+        return;
+    }
     annotate();
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") {
         return;
@@ -26,11 +32,24 @@ fn main() {
     }
 }
 
+/// Whether corosensei switches instead of assembly of our own. Cargo.toml says the same where it names the crate.
+fn fallback() -> bool {
+    println!("cargo::rustc-check-cfg=cfg(switchback_fallback)");
+    for feature in ["asan", "tsan"] {
+        println!("cargo::rustc-check-cfg=cfg(switchback_{feature})");
+    }
+    let target = |name| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
+    let ours = env::var_os("CARGO_CFG_UNIX").is_some()
+        && ["x86_64", "aarch64"].contains(&target("ARCH").as_str())
+        && target("POINTER_WIDTH") == "64"
+        && target("ENDIAN") == "little";
+    !ours || env::var_os("CARGO_FEATURE_FALLBACK").is_some()
+}
+
 /// A feature counts where its sanitizer is: without it there would be nothing to link with.
 fn annotate() {
     let sanitizers = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
     for (sanitizer, feature) in [("address", "asan"), ("thread", "tsan")] {
-        println!("cargo::rustc-check-cfg=cfg(switchback_{feature})");
         if sanitizers.split(',').any(|name| name == sanitizer) {
             if env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some() {
                 println!("cargo::rustc-cfg=switchback_{feature}");

@@ -1,4 +1,7 @@
 //! A backtrace leads from a coroutine through its delegators into whoever resumed it, and on.
+//!
+//! Not where corosensei switches: its frames lead to the consumer, past the delegators.
+#![cfg(not(switchback_fallback))]
 
 #[path = "common/require.rs"]
 mod require;

@@ -12,6 +12,7 @@
 
 mod builder;
 mod control;
+#[cfg(not(switchback_fallback))]
 mod debug;
 mod delegate;
 mod entry;

@@ -31,6 +31,7 @@
 use core::ptr::NonNull;
 
 mod class;
+#[cfg(not(switchback_fallback))]
 mod debug;
 mod error;
 mod guard;
@@ -45,6 +46,7 @@ pub(crate) mod usage;
 mod valgrind;
 
 pub(crate) use class::Class;
+#[cfg(not(switchback_fallback))]
 pub(crate) use debug::Layout;
 pub use error::StackError;
 pub use guard::Guard;
@@ -67,8 +69,8 @@ pub const DEFAULT_SIZE: usize = 256 * 1024;
 /// It has room for a signal frame with AVX-512 and AMX state (about 11 KiB) and for the formatting of a panic.
 pub const MIN_SIZE: usize = 32 * 1024;
 
-/// The largest usable size, in bytes, that a stack of the pool can have: 64 GiB.
-pub const MAX_SIZE: usize = 64 * 1024 * 1024 * 1024;
+/// The largest usable size, in bytes, that a stack of the pool can have: 64 GiB, or 1 GiB where addresses have 32 bits.
+pub const MAX_SIZE: usize = 1 << if usize::BITS > 32 { 36 } else { 30 };
 
 /// Memory that a coroutine can run on.
 ///
