@@ -19,7 +19,7 @@ mod error;
 mod guarded;
 pub(crate) mod pool;
 #[cfg(feature = "valgrind")]
-mod valgrind;
+pub(crate) mod valgrind;
 
 pub use error::StackError;
 pub use guarded::GuardedStack;
