@@ -15,6 +15,8 @@ struct Side {
 impl Side {
     fn new(entry: super::Entry) -> Self {
         let stack = GuardedStack::new(64 * 1024).expect("a stack");
+        #[cfg(feature = "valgrind")]
+        crate::stack::valgrind::register(stack.limit().as_ptr(), stack.top());
         // SAFETY: there is room for a Root and a frame at the top of 64 KiB, and both places are aligned.
         let (root, fresh) = unsafe {
             let root = stack.top().as_ptr().cast::<Root>().sub(2);
@@ -22,6 +24,13 @@ impl Side {
             (root, prepare(stack.limit().as_ptr(), root.cast(), entry, root))
         };
         Self { _stack: stack, root, fresh }
+    }
+}
+
+#[cfg(feature = "valgrind")]
+impl Drop for Side {
+    fn drop(&mut self) {
+        crate::stack::valgrind::unregister(self._stack.limit().as_ptr());
     }
 }
 

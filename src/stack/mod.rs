@@ -43,7 +43,7 @@ mod slab;
 mod system;
 pub(crate) mod usage;
 #[cfg(feature = "valgrind")]
-mod valgrind;
+pub(crate) mod valgrind;
 
 pub(crate) use class::Class;
 #[cfg(not(switchback_fallback))]
