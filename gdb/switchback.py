@@ -151,7 +151,7 @@ class Process:
         self.registers = REGISTERS[name]
         self.layout = layout = Layout()
         known = word(layout.known)
-        self.all, self.by_control, self.slots = [], {}, {}
+        self.all, vacant = [], 0
         for number, colour, base, spacing in layout.slots():
             top = base + spacing
             header = top - layout.header_size - colour % layout.header_colours * layout.header_line
@@ -160,8 +160,13 @@ class Process:
                 if known and tenant == known and base < limit < top:
                     control = header - layout.control_size
                     self.all.append(Coroutine(layout, number, control, limit, top))
+                else:
+                    vacant += 1
             except gdb.MemoryError:
-                continue
+                vacant += 1
+        if vacant and not self.all:
+            print("switchback: no stack can be read. gdb's own `gcore` leaves out stacks whose guards are advice: take a")
+            print("core that the system has made, or set SWITCHBACK_GUARD=protection before the program starts")
         self.by_control = {co.control: co for co in self.all}
         self.ranges = sorted((co.low, co.high, co) for co in self.all)
         self.find_active()
@@ -253,9 +258,9 @@ class Parked(Unwinder):
         layout, names = self.process.layout, self.process.registers
         sp, pc = (pending.read_register(name) for name in names[:2])
         here = (int(sp), int(pc))
-        frame = FrameId(sp, pc)
         if here == self.origin:
-            info = pending.create_unwind_info(frame)
+            # gdb takes a caller's frame for corrupt that is below its callee's, so this one's place is below the other.
+            info = pending.create_unwind_info(FrameId(gdb.Value(self.record).cast(sp.type), pc))
             frame_pointer, wake_up, reserved = struct.unpack("<QQQ", read(self.record, 24))
             values = (self.record + layout.frame, wake_up, frame_pointer, reserved)
             for name, value in zip(names, values):
@@ -264,7 +269,7 @@ class Parked(Unwinder):
         co = self.bottom_of(*here)
         if co is not None and not co.delegated:
             # The consumer is a stale one: whoever resumes the coroutine next will be it. gdb ends a backtrace at 0.
-            info = pending.create_unwind_info(frame)
+            info = pending.create_unwind_info(FrameId(sp, pc))
             info.add_saved_register(names[0], sp)
             info.add_saved_register(names[1], gdb.Value(0).cast(pc.type))
             return info
