@@ -1,10 +1,11 @@
-//! Refuses targets whose registers the switch does not know.
+//! Refuses targets whose registers the switch does not know, and finds out which sanitizer is to be told of switches.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    annotate();
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("x86_64") {
         return;
     }
@@ -22,5 +23,22 @@ fn main() {
             "cargo::error=switchback does not switch the APX registers r16 to r31 yet: build for a CPU without them, \
              for instance with -C target-cpu=x86-64-v4"
         );
+    }
+}
+
+/// A feature counts where its sanitizer is: without it there would be nothing to link with.
+fn annotate() {
+    let sanitizers = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
+    for (sanitizer, feature) in [("address", "asan"), ("thread", "tsan")] {
+        println!("cargo::rustc-check-cfg=cfg(switchback_{feature})");
+        if sanitizers.split(',').any(|name| name == sanitizer) {
+            if env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some() {
+                println!("cargo::rustc-cfg=switchback_{feature}");
+            } else {
+                println!(
+                    "cargo::warning=-Zsanitizer={sanitizer} reports what is not so, unless feature `{feature}` is on"
+                );
+            }
+        }
     }
 }

@@ -32,6 +32,7 @@ fn dig(from: usize, bytes: usize) -> usize {
 }
 
 #[test]
+#[cfg_attr(switchback_asan, ignore = "AddressSanitizer's frames are several times as large")]
 fn a_stack_can_be_used_to_its_size() {
     fn check(size: usize, builder: Builder) {
         let bytes = size / 10 * 9;
@@ -96,6 +97,7 @@ fn a_given_stack_is_dropped_once_when_its_coroutine_has_ended() {
 }
 
 #[test]
+#[cfg_attr(switchback_asan, ignore = "AddressSanitizer keeps local variables in places of its own")]
 fn provided_memory_is_run_on() {
     const SIZE: usize = 256 << 10;
     let memory: &'static mut [u8] = Box::leak(vec![0; SIZE].into_boxed_slice());

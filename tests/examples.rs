@@ -174,6 +174,15 @@ fn scoped_merge() {
 
 /// The tour as it is run without a path, which counts the source of the crate.
 #[test]
+fn million_holds_as_many_as_it_is_told() {
+    let run = Run::of("million", &[OsStr::new("3000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    run.expect_lines(&["guarded stacks in the process: 3000", "sum of what they have yielded: 4501500"]);
+    let wrong = Run::of("million", &[OsStr::new("many")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: million [N]"), "{}", wrong.whole);
+}
+
+#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);

@@ -1,7 +1,8 @@
 //! What happens at the limits, each in a process of its own: no more stacks, no more of a stack.
 //!
-//! Native only: qemu-user has mappings and limits of its own between the program and the kernel.
-#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+//! Native only: qemu-user and sanitizers have mappings and limits of their own between the program and the kernel, and
+//! AddressSanitizer takes the fault on a guard page for itself.
+#![cfg(all(target_arch = "x86_64", target_os = "linux", not(any(switchback_asan, switchback_tsan))))]
 
 #[path = "common/process.rs"]
 mod process;

@@ -1,7 +1,6 @@
 //! The last words of a coroutine that runs out of stack, each in a process of its own; and whose faults are left alone.
 //!
-//! Native only: qemu-user has guards that are none, and handles faults itself.
-#![cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
+#![cfg(target_os = "linux")]
 
 #[path = "common/process.rs"]
 mod process;

@@ -19,6 +19,7 @@
 //! | recursive walk | an in-order walk of 2^20 nodes by nested frames: one item |
 //! | for loop | `for x in generator`: one item |
 //! | create + run + drop | an empty coroutine on a pooled stack |
+//! | create on a new stack | create and start, all of them kept: the default stack of each side, 256 KiB and 1 MiB |
 //! | drop while suspended | create, start, drop: the body leaves by `?` here and by a forced unwind there |
 //! | a coroutine a node | the walk with a coroutine of its own for each node, `yield from` its children: one item |
 //! | chain of D / of 1 | an item through D coroutines that delegate to each other, beside an item of one alone |
@@ -83,6 +84,11 @@ fn main() {
         ours::body,
         harness::indirect_call,
     );
+
+    // Last, because of what it leaves behind. Few enough that corosensei's do not come to the limit of mappings.
+    harness.row("create on a new stack", Some(0.60), 1_500, ours::create_kept, theirs::create_kept);
+    ours::forget_kept();
+    theirs::forget_kept();
 
     harness.footer();
 }

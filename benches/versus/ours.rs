@@ -1,7 +1,7 @@
 //! What is measured, written with switchback.
 
 use crate::harness::{sum, timed};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
 use std::time::Duration;
 use switchback::CoroutineState::{Complete, Yielded};
@@ -134,6 +134,32 @@ pub(crate) fn create(n: u64) -> Duration {
         }
         total
     })
+}
+
+thread_local! {
+    /// Coroutines of earlier batches: as long as they are there, those to come need new stacks.
+    static KEPT: RefCell<Vec<Generator<u64>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Creates `n` on new stacks, starts them, and keeps them.
+pub(crate) fn create_kept(n: u64) -> Duration {
+    KEPT.with_borrow_mut(|kept| {
+        kept.reserve_exact(n as usize);
+        timed(sum(n), || {
+            let mut total = 0;
+            for i in 0..n {
+                let mut co = Generator::new(move |y| y.yield_(i));
+                total += co.next().unwrap_or(0);
+                kept.push(co);
+            }
+            total
+        })
+    })
+}
+
+/// Drops what `create_kept` has kept.
+pub(crate) fn forget_kept() {
+    KEPT.take();
 }
 
 thread_local! {

@@ -149,6 +149,29 @@ pub(crate) fn create(n: u64) -> Duration {
     })
 }
 
+thread_local! {
+    static KEPT: RefCell<Vec<Coroutine<(), u64, ()>>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(crate) fn create_kept(n: u64) -> Duration {
+    KEPT.with_borrow_mut(|kept| {
+        kept.reserve_exact(n as usize);
+        timed(sum(n), || {
+            let mut total = 0;
+            for i in 0..n {
+                let mut co = Coroutine::new(move |y: &Yielder<(), u64>, ()| y.suspend(i));
+                total += co.resume(()).as_yield().unwrap_or(0);
+                kept.push(co);
+            }
+            total
+        })
+    })
+}
+
+pub(crate) fn forget_kept() {
+    KEPT.take();
+}
+
 // To drop is to unwind here, as in any program. A user could send a word of their own that asks the body to leave, as
 // cheaply as any value; it would have to be part of the type of what is sent, and every body would have to heed it.
 pub(crate) fn drop_suspended(n: u64) -> Duration {

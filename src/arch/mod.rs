@@ -36,7 +36,13 @@ mod cpu;
 )))]
 compile_error!("switchback has its own switch for x86_64 and aarch64 on Unix; other targets are not supported yet");
 
-pub(crate) use cpu::{delegate, finish, resume, shadow_stack_is_active};
+#[cfg(any(switchback_asan, switchback_tsan))]
+mod annotate;
+#[cfg(any(switchback_asan, switchback_tsan))]
+pub(crate) use annotate::{delegate, finish, resume};
+pub(crate) use cpu::shadow_stack_is_active;
+#[cfg(not(any(switchback_asan, switchback_tsan)))]
+pub(crate) use cpu::{delegate, finish, resume};
 #[cfg(test)]
 mod tests;
 
@@ -269,10 +275,13 @@ pub(crate) struct Arrival {
 /// `top` is a multiple of 16, and the memory between is writable and belongs to nobody else: more than the 48 bytes of a
 /// frame. `root` is what `entry` expects, and stays where it is until the coroutine has ended.
 #[inline(always)]
-pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: Entry, root: *const Root) -> StackPointer {
+#[cfg_attr(not(any(switchback_asan, switchback_tsan)), expect(unused_variables, reason = "`limit` is for sanitizers"))]
+pub(crate) unsafe fn prepare(limit: *mut u8, top: *mut u8, entry: Entry, root: *const Root) -> StackPointer {
     // SAFETY: by this function's contract the memory is there, aligned, and ours.
     unsafe {
         let frame = top.cast::<FreshFrame>().sub(1);
+        #[cfg(any(switchback_asan, switchback_tsan))]
+        let entry = annotate::fresh(limit, top, StackPointer(frame.cast()), entry);
         (&raw mut (*frame).parked.wake_up).write(cpu::start as *const ());
         (&raw mut (*frame).return_address).write(past_nop(cpu::bottom));
         (&raw mut (*frame).entry).write(entry);

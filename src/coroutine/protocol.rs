@@ -209,6 +209,40 @@ macro_rules! protocol {
             self.raw.description().created_at()
         }
 
+        /// The size of its stack, in bytes, or `None` once it has ended and given the stack back.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let co = switchback::Generator::new(|y| y.yield_(1));
+        /// assert!(co.stack_size().is_some_and(|size| size > 250 * 1024));
+        /// ```
+        #[must_use]
+        pub fn stack_size(&self) -> Option<usize> {
+            self.raw.stack_size()
+        }
+
+        /// How much of its stack it has used so far, in bytes, or `None` once it has given the stack back.
+        ///
+        /// It is an upper bound, to the page: what earlier users of the stack have touched counts as well. Exact, to the
+        /// word, if [`Measure::Painted`](crate::stack::Measure::Painted) was chosen when it was created. For coroutines
+        /// that have ended there is [`stack::usage`](crate::stack::usage()).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use switchback::{Generator, stack::{self, Measure}};
+        ///
+        /// stack::set_measure(Measure::Painted);
+        /// let mut co = Generator::new(|y| y.yield_(format!("{:?}", [1.5; 3])));
+        /// co.next();
+        /// println!("{} of {} bytes", co.stack_high_water().unwrap_or(0), co.stack_size().unwrap_or(0));
+        /// ```
+        #[must_use]
+        pub fn stack_high_water(&self) -> Option<usize> {
+            self.raw.stack_high_water()
+        }
+
         /// The coroutine that this one delegates to just now: Python's `gi_yieldfrom`.
         ///
         /// # Examples

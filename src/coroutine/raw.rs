@@ -8,7 +8,7 @@ use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
 use crate::arch::{self, Arrival, StackPointer, Word};
-use crate::stack::{Header, pool};
+use crate::stack::{Header, pool, usage};
 use core::marker::PhantomData;
 use core::mem;
 use core::panic::Location;
@@ -263,6 +263,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             .field("name", &self.description().name())
             .field("created_at", &format_args!("{}", self.created_at))
             .finish_non_exhaustive()
+    }
+
+    pub(super) fn stack_size(&self) -> Option<usize> {
+        // SAFETY: a handle that does not say that it has ended has a stack.
+        (!self.has_ended()).then(|| unsafe { usage::size(Control::header(self.control)) })
+    }
+
+    pub(super) fn stack_high_water(&self) -> Option<usize> {
+        // SAFETY: as above; the coroutine is parked, or it is its own frames that ask.
+        (!self.has_ended()).then(|| unsafe { usage::high_water(Control::header(self.control)) })
     }
 
     pub(super) fn delegate(&self) -> Option<Description<'_>> {

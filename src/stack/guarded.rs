@@ -52,6 +52,8 @@ unsafe impl Stack for GuardedStack {
 
 impl Drop for GuardedStack {
     fn drop(&mut self) {
+        #[cfg(feature = "valgrind")]
+        super::valgrind::unregister(self.0.limit().as_ptr());
         // SAFETY: `new` took the slot, and nobody uses the memory any more: a coroutine keeps its stack until it has ended.
         unsafe { slab::give_back(self.0) };
     }

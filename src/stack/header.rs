@@ -97,6 +97,8 @@ impl Header {
     pub(super) unsafe fn demolish(header: NonNull<Self>) {
         // SAFETY: the record is valid, and read once: the stack, and the record with it, may go with what is dropped here.
         let this = unsafe { header.read() };
+        #[cfg(feature = "valgrind")]
+        super::valgrind::unregister(this.limit.as_ptr());
         if this.class == Class::PROVIDED {
             drop(this.owner);
         } else {
@@ -109,6 +111,8 @@ impl Header {
 /// Makes a slot of the slab a stack of the pool.
 pub(super) fn lay_out(slot: Slot) -> NonNull<Header> {
     let header = place(slot.top(), slot.number() as usize);
+    #[cfg(feature = "valgrind")]
+    super::valgrind::register(slot.limit().as_ptr(), slot.top());
     // SAFETY: the place is aligned and within the slot, which is far larger; the slot is the caller's.
     unsafe { header.write(Header::vacant(slot.limit(), slot.class(), slot.number(), None)) };
     header
@@ -129,6 +133,8 @@ pub(super) fn lay_out_provided(stack: Box<dyn Stack>) -> NonNull<Header> {
         None => NEXT.fetch_add(1, Ordering::Relaxed),
     };
     let header = place(top, colour);
+    #[cfg(feature = "valgrind")]
+    super::valgrind::register(limit.as_ptr(), top);
     // SAFETY: the caller has seen to it that the stack is much larger than colours and record; it is ours by now.
     unsafe { header.write(Header::vacant(limit, Class::PROVIDED, 0, Some(stack))) };
     header

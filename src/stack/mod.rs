@@ -41,6 +41,8 @@ pub(crate) mod pool;
 mod slab;
 mod system;
 pub(crate) mod usage;
+#[cfg(feature = "valgrind")]
+mod valgrind;
 
 pub(crate) use class::Class;
 pub(crate) use debug::Layout;

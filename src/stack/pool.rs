@@ -98,6 +98,8 @@ pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
 pub(crate) unsafe fn put(header: NonNull<Header>) {
     // SAFETY: the header is the caller's until it is in the list; its list is this thread's, which took the stack.
     let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
+    #[cfg(feature = "valgrind")]
+    super::valgrind::released(this.limit.as_ptr(), header.as_ptr().cast());
     let room = list.room.get();
     if room == 0 {
         // SAFETY: the same contract.

@@ -11,7 +11,7 @@
 //!
 //! Reservations of a class double in size, so that a million stacks are two dozen mappings, and a process under
 //! `ulimit -v` or Valgrind is not asked for more than about what it uses. They are never unmapped: a pinned value on the
-//! stack of a leaked coroutine stays valid (invariant 5 of docs/SAFETY.md). The memory of a slot that comes back goes back
+//! stack of a leaked coroutine stays valid (invariants 5 and 11). The memory of a slot that comes back goes back
 //! to the system at once.
 //!
 //! # Who may touch what

@@ -57,8 +57,10 @@ impl Ended {
         let ended = if cfg!(panic = "unwind") {
             self.0.status.signal() == Some(signal)
         } else {
-            // A harness whose panics abort runs a test in a process of its own, and tells how that one ended.
-            self.text().contains(&format!("exited with signal {signal}"))
+            // A harness whose panics abort runs a test in a process of its own, and tells how that one ended. To it an
+            // abort (6 everywhere) is a failed test.
+            let told = if signal == 6 { "FAILED".into() } else { format!("exited with signal {signal}") };
+            self.text().contains(&told)
         };
         assert!(ended, "{:?} {}", self.0.status, self.text());
     }
