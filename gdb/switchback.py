@@ -14,6 +14,8 @@
 # A number is the place of the coroutine's stack: it stays the same as long as the coroutine lives. Coroutines on stacks
 # that are not the crate's (`ProvidedStack`, or a `Stack` of the program's own) are not found.
 
+import bisect
+import re
 import struct
 
 import gdb
@@ -175,8 +177,6 @@ class Process:
 
     def at(self, address):
         """The coroutine whose stack an address is on."""
-        import bisect
-
         index = bisect.bisect_right(self.ranges, (address, 2**64, None)) - 1
         if index >= 0 and self.ranges[index][0] <= address < self.ranges[index][1]:
             return self.ranges[index][2]
@@ -298,25 +298,29 @@ PLUMBING = ("switchback::", "core::ops::function::", "core::panic::unwind_safe::
             "std::panicking::", "std::panic::", "__rust_try")
 
 
+def is_plumbing(function):
+    return re.sub(r"\[[0-9a-f]+\]", "", function).startswith(PLUMBING)
+
+
 def lines_of(frame, process, skip, full):
     """A line for each frame of a coroutine and its delegators."""
-    sp_name, pc_name = process.registers[:2]
-    number = 0
+    frames = []
     while frame is not None:
-        pc, sp = frame.pc(), int(frame.read_register(sp_name))
+        pc, sp = frame.pc(), int(frame.read_register(process.registers[0]))
         if (sp, pc) != skip:
             co = PARKED.bottom_of(sp, pc)
-            if co is not None:
-                if not co.delegated:
-                    return
-            else:
-                function = frame.name() or "??"
+            if co is None:
                 place = frame.find_sal()
                 where = f" at {place.symtab.filename}:{place.line}" if place.symtab else ""
-                if full or not function.startswith(PLUMBING):
-                    yield f"#{number:<3} {function}{where}"
-                number += 1
+                frames.append((frame.name() or "??", where))
+            elif not co.delegated:
+                break
         frame = frame.older()
+    # In an optimised program the body may be part of a function of the crate.
+    full = full or all(is_plumbing(function) for function, _ in frames)
+    for number, (function, where) in enumerate(frames):
+        if full or not is_plumbing(function):
+            yield f"#{number:<3} {function}{where}"
 
 
 def backtrace(process, co, full):
