@@ -248,8 +248,13 @@ fn the_chain_of_frame_pointers_passes_each_side() {
         seen(frame_pointer());
         black_box(co.next()).expect("a chain")
     }
+    // One call further in than the first consumer, so that its frame is at another place.
     #[inline(never)]
     fn consuming_elsewhere(co: &mut Generator<Vec<usize>>) -> (usize, Vec<usize>) {
+        black_box(consuming_deeper(black_box(co)))
+    }
+    #[inline(never)]
+    fn consuming_deeper(co: &mut Generator<Vec<usize>>) -> (usize, Vec<usize>) {
         SEEN.with_borrow_mut(|seen| seen[0] = frame_pointer());
         let chain = consuming(co);
         (frame_pointer(), chain)
