@@ -14,6 +14,8 @@
 # A number is the place of the coroutine's stack: it stays the same as long as the coroutine lives. Coroutines on stacks
 # that are not the crate's (`ProvidedStack`, or a `Stack` of the program's own) are not found.
 
+import bisect
+import re
 import struct
 
 import gdb
@@ -151,7 +153,7 @@ class Process:
         self.registers = REGISTERS[name]
         self.layout = layout = Layout()
         known = word(layout.known)
-        self.all, self.by_control, self.slots = [], {}, {}
+        self.all, vacant = [], 0
         for number, colour, base, spacing in layout.slots():
             top = base + spacing
             header = top - layout.header_size - colour % layout.header_colours * layout.header_line
@@ -160,8 +162,13 @@ class Process:
                 if known and tenant == known and base < limit < top:
                     control = header - layout.control_size
                     self.all.append(Coroutine(layout, number, control, limit, top))
+                else:
+                    vacant += 1
             except gdb.MemoryError:
-                continue
+                vacant += 1
+        if vacant and not self.all:
+            print("switchback: no stack can be read. gdb's own `gcore` leaves out stacks whose guards are advice: take a")
+            print("core that the system has made, or set SWITCHBACK_GUARD=protection before the program starts")
         self.by_control = {co.control: co for co in self.all}
         self.ranges = sorted((co.low, co.high, co) for co in self.all)
         self.find_active()
@@ -170,8 +177,6 @@ class Process:
 
     def at(self, address):
         """The coroutine whose stack an address is on."""
-        import bisect
-
         index = bisect.bisect_right(self.ranges, (address, 2**64, None)) - 1
         if index >= 0 and self.ranges[index][0] <= address < self.ranges[index][1]:
             return self.ranges[index][2]
@@ -253,9 +258,9 @@ class Parked(Unwinder):
         layout, names = self.process.layout, self.process.registers
         sp, pc = (pending.read_register(name) for name in names[:2])
         here = (int(sp), int(pc))
-        frame = FrameId(sp, pc)
         if here == self.origin:
-            info = pending.create_unwind_info(frame)
+            # gdb takes a caller's frame for corrupt that is below its callee's, so this one's place is below the other.
+            info = pending.create_unwind_info(FrameId(gdb.Value(self.record).cast(sp.type), pc))
             frame_pointer, wake_up, reserved = struct.unpack("<QQQ", read(self.record, 24))
             values = (self.record + layout.frame, wake_up, frame_pointer, reserved)
             for name, value in zip(names, values):
@@ -264,7 +269,7 @@ class Parked(Unwinder):
         co = self.bottom_of(*here)
         if co is not None and not co.delegated:
             # The consumer is a stale one: whoever resumes the coroutine next will be it. gdb ends a backtrace at 0.
-            info = pending.create_unwind_info(frame)
+            info = pending.create_unwind_info(FrameId(sp, pc))
             info.add_saved_register(names[0], sp)
             info.add_saved_register(names[1], gdb.Value(0).cast(pc.type))
             return info
@@ -293,25 +298,29 @@ PLUMBING = ("switchback::", "core::ops::function::", "core::panic::unwind_safe::
             "std::panicking::", "std::panic::", "__rust_try")
 
 
+def is_plumbing(function):
+    return re.sub(r"\[[0-9a-f]+\]", "", function).startswith(PLUMBING)
+
+
 def lines_of(frame, process, skip, full):
     """A line for each frame of a coroutine and its delegators."""
-    sp_name, pc_name = process.registers[:2]
-    number = 0
+    frames = []
     while frame is not None:
-        pc, sp = frame.pc(), int(frame.read_register(sp_name))
+        pc, sp = frame.pc(), int(frame.read_register(process.registers[0]))
         if (sp, pc) != skip:
             co = PARKED.bottom_of(sp, pc)
-            if co is not None:
-                if not co.delegated:
-                    return
-            else:
-                function = frame.name() or "??"
+            if co is None:
                 place = frame.find_sal()
                 where = f" at {place.symtab.filename}:{place.line}" if place.symtab else ""
-                if full or not function.startswith(PLUMBING):
-                    yield f"#{number:<3} {function}{where}"
-                number += 1
+                frames.append((frame.name() or "??", where))
+            elif not co.delegated:
+                break
         frame = frame.older()
+    # In an optimised program the body may be part of a function of the crate.
+    full = full or all(is_plumbing(function) for function, _ in frames)
+    for number, (function, where) in enumerate(frames):
+        if full or not is_plumbing(function):
+            yield f"#{number:<3} {function}{where}"
 
 
 def backtrace(process, co, full):
