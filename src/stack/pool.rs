@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn more_than_a_thread_keeps_goes_to_the_queue_and_then_to_the_slab() {
-        let class = Class::with(4 << 20).expect("in range");
+        let class = Class::with(512 << 10).expect("in range");
         let stacks: Vec<_> = (0..LOCAL + 10).map(|_| take(class, &NOBODY).expect("a stack")).collect();
         for &stack in &stacks {
             // SAFETY: taken above.

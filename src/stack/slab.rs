@@ -364,13 +364,14 @@ mod tests {
 
     #[test]
     fn reservations_grow() {
-        let class = Class::with(32 << 20).expect("in range");
+        // A size that no other test of this process uses.
+        let class = Class::with(16 << 20).expect("in range");
         let before = TABLE.len.load(Ordering::Relaxed);
-        let slots: Vec<Slot> = (0..100).map(|_| take(class).expect("a slot")).collect();
+        let slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
         let made = TABLE.reservations[before..TABLE.len.load(Ordering::Relaxed)]
             .iter()
             .filter(|place| place.class.load(Ordering::Relaxed) == class.index());
-        assert_eq!(made.count(), 7, "1 + 2 + 4 + 8 + 16 + 32 + 64 slots");
+        assert_eq!(made.count(), 5, "1 + 2 + 4 + 8 + 16 slots");
         // SAFETY: taken above, and not used.
         slots.into_iter().for_each(|slot| unsafe { give_back(slot) });
     }
