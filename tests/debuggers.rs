@@ -1,6 +1,6 @@
 //! gdb and perf see coroutines: each test runs this program again, for the test called `scene`, under the tool.
 // A harness whose panics abort runs each test in yet another process.
-#![cfg(all(target_os = "linux", panic = "unwind"))]
+#![cfg(all(target_os = "linux", panic = "unwind", not(switchback_fallback)))]
 
 #[path = "common/process.rs"]
 mod process;
