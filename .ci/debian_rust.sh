@@ -9,6 +9,8 @@ rust=${CROSS_RUST:-$CARGO_TARGET_DIR/cross-rust}
 # kept apart from the system's, as these are of two architectures.
 fetch_rust() {
     local part=$rust.part name packages apt
+    # CROSS_RUST may name anything: what this has not made it does not remove.
+    [ ! -e "$rust" ] || [ -d "$rust/root/usr/lib/rustlib" ] || fail "$rust is there and is no toolchain of this script's"
     rm -rf "$rust" "$part"
     mkdir -p "$part"/{lists,archives}/partial "$part/root" "$part/bin"
     apt=(-qq -o "Dir::State::Lists=$part/lists" -o "Dir::Cache=$part" -o "Dir::Cache::Archives=$part/archives"

@@ -258,7 +258,9 @@ fn the_chain_of_frame_pointers_passes_each_side() {
     }
     #[inline(never)]
     fn consuming_deeper(co: &mut Generator<Vec<usize>>) -> (usize, Vec<usize>) {
-        SEEN.with_borrow_mut(|seen| seen[0] = frame_pointer());
+        // Not inside the closure, which may have a frame of its own.
+        let here = frame_pointer();
+        SEEN.with_borrow_mut(|seen| seen[0] = here);
         let chain = consuming(co);
         (frame_pointer(), chain)
     }
