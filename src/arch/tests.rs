@@ -1,13 +1,13 @@
 //! The switch alone, with no coroutine around it: what it carries, and that each side finds its registers as it left them.
 
 use super::{Arrival, Root, StackPointer, Word, delegate, finish, prepare, resume, suspend};
-use crate::stack::{GuardedStack, Stack};
+use crate::stack::{GuardedStack, Stack, notices};
 use core::arch::{asm, naked_asm};
 use core::cell::Cell;
 
 /// A stack with a side on it, as a coroutine would have it: a `Root` at the top, the fresh frame below.
 struct Side {
-    _stack: GuardedStack,
+    stack: GuardedStack,
     root: *const Root,
     fresh: StackPointer,
 }
@@ -15,22 +15,20 @@ struct Side {
 impl Side {
     fn new(entry: super::Entry) -> Self {
         let stack = GuardedStack::new(64 * 1024).expect("a stack");
-        #[cfg(feature = "valgrind")]
-        crate::stack::valgrind::register(stack.limit().as_ptr(), stack.top());
+        notices::register(stack.limit().as_ptr(), stack.top());
         // SAFETY: there is room for a Root and a frame at the top of 64 KiB, and both places are aligned.
         let (root, fresh) = unsafe {
             let root = stack.top().as_ptr().cast::<Root>().sub(2);
             root.write(Root::at(root));
             (root, prepare(stack.limit().as_ptr(), root.cast(), entry, root))
         };
-        Self { _stack: stack, root, fresh }
+        Self { stack, root, fresh }
     }
 }
 
-#[cfg(feature = "valgrind")]
 impl Drop for Side {
     fn drop(&mut self) {
-        crate::stack::valgrind::unregister(self._stack.limit().as_ptr());
+        notices::unregister(self.stack.limit().as_ptr(), self.stack.top());
     }
 }
 

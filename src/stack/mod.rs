@@ -17,9 +17,10 @@ use core::ptr::NonNull;
 
 mod error;
 mod guarded;
+pub(crate) mod notices;
 pub(crate) mod pool;
 #[cfg(feature = "valgrind")]
-pub(crate) mod valgrind;
+mod valgrind;
 
 pub use error::StackError;
 pub use guarded::GuardedStack;

@@ -12,7 +12,7 @@
 //! thread ends, the free ones among them go to the shared queue, and for the others the coroutine layer is told
 //! ([`Tenant::abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
 
-use super::{DEFAULT_SIZE, GuardedStack, MAX_SIZE, MIN_SIZE, Stack, StackError};
+use super::{DEFAULT_SIZE, GuardedStack, MAX_SIZE, MIN_SIZE, Stack, StackError, notices};
 use core::cell::{Cell, RefCell};
 use core::mem;
 use core::ptr::{self, NonNull};
@@ -143,8 +143,7 @@ pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
 pub(crate) unsafe fn put(header: NonNull<Header>) {
     // SAFETY: the header is the caller's until it is in the list; its list is this thread's, which took the stack.
     let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
-    #[cfg(feature = "valgrind")]
-    super::valgrind::released(this.limit, header.as_ptr().cast());
+    notices::released(this.limit, header.as_ptr().cast());
     let room = list.room.get();
     if room == 0 {
         // SAFETY: the same contract.
@@ -219,10 +218,10 @@ unsafe fn give_away(header: NonNull<Header>) {
     let (class, owner) = unsafe { (header.as_ref().class, &raw mut (*header.as_ptr()).owner) };
     let queue = || QUEUES[class.0].get_or_init(|| ArrayQueue::new(SHARED));
     if class == PROVIDED || queue().push(Free(header)).is_err() {
-        #[cfg(feature = "valgrind")]
-        super::valgrind::unregister(limit(header));
         // SAFETY: read once, and out of the stack before the stack goes.
-        drop(mem::ManuallyDrop::into_inner(unsafe { owner.read() }));
+        let owner = mem::ManuallyDrop::into_inner(unsafe { owner.read() });
+        notices::unregister(limit(header), owner.top());
+        drop(owner);
     }
 }
 
@@ -233,8 +232,7 @@ fn lay_out(stack: Box<dyn Stack>, class: Class) -> NonNull<Header> {
     let colour = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed) % COLOURS;
     let below = (top.addr().get() - size_of::<Header>()) & !(align_of::<Header>() - 1);
     let header = top.as_ptr().with_addr(below - colour * LINE).cast::<Header>();
-    #[cfg(feature = "valgrind")]
-    super::valgrind::register(limit, top);
+    notices::register(limit, top);
     // SAFETY: the address is within the stack, which has at least MIN_PROVIDED bytes and is ours to write, and aligned.
     unsafe {
         header.write(Header {
