@@ -10,8 +10,8 @@ unsafe extern "C" {
 
 /// The bytes from `limit` up to `top` are a stack from now on.
 #[inline(always)]
-#[cfg_attr(not(any(switchback_asan, feature = "valgrind")), expect(unused_variables, reason = "nobody to be told"))]
 pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
+    let _ = (limit, top); // where nobody is told
     #[cfg(feature = "valgrind")]
     super::valgrind::register(limit, top);
     // LeakSanitizer does not look into mappings, and would take what only a coroutine has for lost.
@@ -24,8 +24,8 @@ pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
 
 /// They are to be none: the memory is about to be given back.
 #[inline(always)]
-#[cfg_attr(not(any(switchback_asan, feature = "valgrind")), expect(unused_variables, reason = "nobody to be told"))]
 pub(crate) fn unregister(limit: *mut u8, top: NonNull<u8>) {
+    let _ = (limit, top);
     #[cfg(feature = "valgrind")]
     super::valgrind::unregister(limit);
     // SAFETY: it was registered by `register`, with the same bounds.
@@ -37,8 +37,8 @@ pub(crate) fn unregister(limit: *mut u8, top: NonNull<u8>) {
 
 /// The bytes from `limit` up to `top` of a stack are in nobody's use.
 #[inline(always)]
-#[cfg_attr(not(feature = "valgrind"), expect(unused_variables, reason = "nobody to be told"))]
 pub(super) fn released(limit: *mut u8, top: *mut u8) {
+    let _ = (limit, top);
     #[cfg(feature = "valgrind")]
     super::valgrind::released(limit, top);
 }
