@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # in and the number of jobs. (TRYBUILD=overwrite, for one, would make every compile-fail test pass.)
 for name in $(compgen -e); do
     case $name in
-        ASAN_OPTIONS | TSAN_OPTIONS | VALGRIND_OPTS) unset "$name" ;;
+        ASAN_OPTIONS | LSAN_OPTIONS | TSAN_OPTIONS | VALGRIND_OPTS) unset "$name" ;;
         CARGO_TARGET_DIR | CARGO_BUILD_JOBS) ;;
         RUSTFLAGS | RUSTDOCFLAGS | RUSTC | RUSTDOC | RUSTC_* | RUST_* | TRYBUILD | SWITCHBACK_* | \
             CARGO_ENCODED_* | CARGO_PROFILE_* | CARGO_BUILD_* | CARGO_TARGET_* | CARGO_UNSTABLE_*) unset "$name" ;;

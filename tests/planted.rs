@@ -52,6 +52,8 @@ fn outside(name: &str, inside: fn()) -> Option<(Option<i32>, String)> {
         None => Command::new(this),
     };
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+    #[cfg(switchback_asan)]
+    command.env("ASAN_OPTIONS", "detect_stack_use_after_return=1");
     let output = command.output().expect("the program can be run again");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     Some((output.status.code(), text))

@@ -52,8 +52,7 @@ unsafe impl Stack for GuardedStack {
 
 impl Drop for GuardedStack {
     fn drop(&mut self) {
-        #[cfg(feature = "valgrind")]
-        super::valgrind::unregister(self.0.limit().as_ptr());
+        super::notices::unregister(self.0.limit().as_ptr(), self.0.top());
         // SAFETY: `new` took the slot, and nobody uses the memory any more: a coroutine keeps its stack until it has ended.
         unsafe { slab::give_back(self.0) };
     }

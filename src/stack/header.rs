@@ -1,10 +1,10 @@
 //! The record at the top of each stack.
 
-use super::Stack;
 use super::class::Class;
 use super::pool::List;
 use super::slab::{self, Slot};
 use super::usage::Measure;
+use super::{Stack, notices};
 use core::cell::Cell;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
@@ -97,13 +97,18 @@ impl Header {
     pub(super) unsafe fn demolish(header: NonNull<Self>) {
         // SAFETY: the record is valid, and read once: the stack, and the record with it, may go with what is dropped here.
         let this = unsafe { header.read() };
-        #[cfg(feature = "valgrind")]
-        super::valgrind::unregister(this.limit.as_ptr());
-        if this.class == Class::PROVIDED {
-            drop(this.owner);
-        } else {
-            // SAFETY: `lay_out` made the record of a slot of this class and number, and the caller has it.
-            unsafe { slab::give_back(Slot::at(this.limit, this.class, this.number)) };
+        match this.owner {
+            Some(stack) => {
+                notices::unregister(this.limit.as_ptr(), stack.top());
+                drop(stack);
+            }
+            None => {
+                // SAFETY: `lay_out` made the record of a slot of this class and number, and the caller has it.
+                let slot = unsafe { Slot::at(this.limit, this.class, this.number) };
+                notices::unregister(this.limit.as_ptr(), slot.top());
+                // SAFETY: as above, and it is not used any more.
+                unsafe { slab::give_back(slot) };
+            }
         }
     }
 }
@@ -111,8 +116,7 @@ impl Header {
 /// Makes a slot of the slab a stack of the pool.
 pub(super) fn lay_out(slot: Slot) -> NonNull<Header> {
     let header = place(slot.top(), slot.number() as usize);
-    #[cfg(feature = "valgrind")]
-    super::valgrind::register(slot.limit().as_ptr(), slot.top());
+    notices::register(slot.limit().as_ptr(), slot.top());
     // SAFETY: the place is aligned and within the slot, which is far larger; the slot is the caller's.
     unsafe { header.write(Header::vacant(slot.limit(), slot.class(), slot.number(), None)) };
     header
@@ -133,8 +137,7 @@ pub(super) fn lay_out_provided(stack: Box<dyn Stack>) -> NonNull<Header> {
         None => NEXT.fetch_add(1, Ordering::Relaxed),
     };
     let header = place(top, colour);
-    #[cfg(feature = "valgrind")]
-    super::valgrind::register(limit.as_ptr(), top);
+    notices::register(limit.as_ptr(), top);
     // SAFETY: the caller has seen to it that the stack is much larger than colours and record; it is ours by now.
     unsafe { header.write(Header::vacant(limit, Class::PROVIDED, 0, Some(stack))) };
     header

@@ -37,13 +37,14 @@ mod error;
 mod guard;
 mod guarded;
 mod header;
+mod notices;
 mod overflow;
 pub(crate) mod pool;
 mod slab;
 mod system;
 pub(crate) mod usage;
 #[cfg(feature = "valgrind")]
-pub(crate) mod valgrind;
+mod valgrind;
 
 pub(crate) use class::Class;
 #[cfg(not(switchback_fallback))]

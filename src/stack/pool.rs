@@ -15,7 +15,7 @@
 use super::class::{CLASSES, Class};
 use super::header::{self, Header, UNREGISTERED};
 use super::usage::{self, Measure};
-use super::{Stack, StackError, overflow, slab};
+use super::{Stack, StackError, notices, overflow, slab};
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use crossbeam_queue::ArrayQueue;
@@ -98,8 +98,7 @@ pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
 pub(crate) unsafe fn put(header: NonNull<Header>) {
     // SAFETY: the header is the caller's until it is in the list; its list is this thread's, which took the stack.
     let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
-    #[cfg(feature = "valgrind")]
-    super::valgrind::released(this.limit.as_ptr(), header.as_ptr().cast());
+    notices::released(this.limit.as_ptr(), header.as_ptr().cast());
     let room = list.room.get();
     if room == 0 {
         // SAFETY: the same contract.

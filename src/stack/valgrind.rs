@@ -24,7 +24,7 @@ const MAKE_MEM_DEFINED: usize = ((b'M' as usize) << 24) + ((b'C' as usize) << 16
 static REGISTERED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
 
 /// Makes the bytes from `limit` up to `top` known as a stack.
-pub(crate) fn register(limit: *const u8, top: NonNull<u8>) {
+pub(super) fn register(limit: *const u8, top: NonNull<u8>) {
     thread_local! {
         static THREAD: ThreadStack = ThreadStack::register();
     }
@@ -34,7 +34,7 @@ pub(crate) fn register(limit: *const u8, top: NonNull<u8>) {
 }
 
 /// Makes it unknown again: the memory is about to be somebody else's.
-pub(crate) fn unregister(limit: *const u8) {
+pub(super) fn unregister(limit: *const u8) {
     remove(limit.addr());
 }
 

@@ -8,6 +8,8 @@ unsafe extern "C" {
     fn __sanitizer_start_switch_fiber(save: *mut *mut c_void, bottom: *const c_void, size: usize);
     fn __sanitizer_finish_switch_fiber(saved: *mut c_void, old_bottom: *mut *const c_void, old_size: *mut usize);
     fn __asan_unpoison_memory_region(start: *const c_void, size: usize);
+    fn __lsan_disable();
+    fn __lsan_enable();
 }
 
 /// The stack that a side is on.
@@ -103,4 +105,14 @@ fn destroy_ended() {
         __sanitizer_start_switch_fiber(ptr::null_mut(), bottom, size);
         __sanitizer_finish_switch_fiber(mine, ptr::null_mut(), ptr::null_mut());
     }
+}
+
+/// Runs `f`, whose allocations may leak: those of the table are never freed. `f` does not unwind.
+pub(super) fn forgetting<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: the two are paired, and ask no more of their caller.
+    unsafe { __lsan_disable() };
+    let result = f();
+    // SAFETY: as above.
+    unsafe { __lsan_enable() };
+    result
 }

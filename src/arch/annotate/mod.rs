@@ -60,7 +60,7 @@ thread_local! {
 }
 
 fn with<T>(f: impl FnOnce(&mut Thread) -> T) -> T {
-    THREAD.with_borrow_mut(|thread| f(thread))
+    tool::forgetting(|| THREAD.with_borrow_mut(|thread| f(thread)))
 }
 
 /// Takes note of a fresh side on the stack from `limit` up to `top`, and returns what it is to run instead of `entry`.
