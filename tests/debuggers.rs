@@ -188,7 +188,7 @@ fn gdb_walks_from_a_coroutine_to_its_thread_and_ends_there() {
 }
 
 fn script() -> String {
-    format!("source {}/gdb/switchback.py", env!("CARGO_MANIFEST_DIR"))
+    format!("source {}/docs/gdb/switchback.py", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// One coroutine's lines in what the script has written.

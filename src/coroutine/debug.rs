@@ -1,4 +1,4 @@
-//! What a debugger needs to find the coroutines of a process or a core file: `gdb/switchback.py` reads it. It asks for no
+//! What a debugger needs to find the coroutines of a process or a core file: `docs/gdb/switchback.py` reads it. It asks for no
 //! debug information, so it works in optimised programs as well.
 
 use super::control::{ABANDONED, Control, DELEGATED, FINISHED, RUNNING};

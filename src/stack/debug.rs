@@ -1,4 +1,4 @@
-//! Where a debugger finds the stacks of a process: what `gdb/switchback.py` reads, without debug information.
+//! Where a debugger finds the stacks of a process: what `docs/gdb/switchback.py` reads, without debug information.
 #![forbid(unsafe_code)]
 
 use super::header::{COLOURS, Header, KNOWN, LINE, Tenant};
