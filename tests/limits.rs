@@ -39,10 +39,10 @@ fn exhaust(size: usize, limit: &str) {
     assert_eq!(refused.error().os_error().is_some(), text.contains("failed"));
 
     // It is an error, not the end: memory can be allocated, the body is whole, and when some have gone there are more.
-    drop(vec![1_u8; 8 << 20]);
+    drop(std::hint::black_box(vec![1_u8; 8 << 20]));
     if limit.contains("map_count") {
         // Memory that the heap takes from the system by itself, and a thread.
-        let large: Vec<Vec<u8>> = (0..100).map(|_| vec![1_u8; 1 << 20]).collect();
+        let large: Vec<Vec<u8>> = (0..100).map(|_| std::hint::black_box(vec![1_u8; 1 << 20])).collect();
         std::thread::spawn(move || drop(large)).join().expect("a thread");
     }
     let count = all.len();
