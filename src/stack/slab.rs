@@ -285,15 +285,19 @@ fn grow(
     }
     // With guards of advice there is nothing more to do for a slot but to install its guard.
     let usable = guard == Guard::Advice;
-    let mut reserved = system::reserve(slots * spacing, usable);
-    while reserved.is_err() && slots > 1 {
-        // Address space, or the process's share of it, runs out. The stacks are not to take the last of it.
-        slots /= 2;
-        reserved = system::reserve(slots * spacing + LEFT, usable).and_then(|base| {
+    let reserve = |len, left| match left {
+        0 => system::reserve(len, usable),
+        left => system::reserve(len + left, usable).and_then(|base| {
             // SAFETY: reserved just now, and nobody has heard of it.
-            unsafe { system::release(base, slots * spacing + LEFT) };
-            system::reserve(slots * spacing, usable)
-        });
+            unsafe { system::release(base, len + left) };
+            system::reserve(len, usable)
+        }),
+    };
+    // The first few are had in any case: a process with next to no address space is to start.
+    let mut reserved = reserve(slots * spacing, if last.is_some() { LEFT } else { 0 });
+    while reserved.is_err() && slots > 1 {
+        slots /= 2;
+        reserved = reserve(slots * spacing, LEFT);
     }
     let base = reserved.map_err(|failed| StackError::os(failed, spacing, stacks()))?;
     enter(base, class, spacing, slots).ok_or_else(|| {
