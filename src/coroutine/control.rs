@@ -148,6 +148,12 @@ impl Control {
         }
     }
 
+    /// Whether the next coroutine on the stack finds what `move_in` has written (invariant 10).
+    pub(super) fn is_clean(&self) -> bool {
+        let alone = self.root.delegator_or(StackPointer::NULL).is_null() && self.root.delegate().is_null();
+        alone && self.closer.get().is_null() && self.special.get() == 0 && self.name.get().is_none()
+    }
+
     pub(super) fn describe(&self) -> Description<'_> {
         // SAFETY: the handle that owns the name outlives the coroutine, or has leaked it.
         let name = self.name.get().map(|name| unsafe { name.as_ref() });
@@ -192,7 +198,8 @@ unsafe fn abandon(header: NonNull<Header>) {
 unsafe fn describe(header: NonNull<Header>) -> Occupant {
     // SAFETY: the control block below the header was written for the stack's first coroutine.
     let control = unsafe { Control::below(header).as_ref() };
-    Occupant { name: control.name.get(), created_at: control.created_at.get() }
+    let is_running = control.standing() == Standing::Running;
+    Occupant { name: control.name.get(), created_at: control.created_at.get(), is_running }
 }
 
 /// The consumer's end of an exit or an unwind, in the frame of whoever waits for the answer.

@@ -86,6 +86,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         if self.name.is_some() {
             self.control().name.set(None);
         }
+        debug_assert!(self.control().is_clean());
         let ended = mem::replace(&mut self.control, control::finished());
         // SAFETY: nothing runs on the stack any more, and the handle has just forgotten it.
         unsafe { pool::put(Control::header(ended)) };

@@ -38,6 +38,7 @@ enum Limit {
     AddressSpace(u64),
     Data(u64),
     Locked(Option<u64>),
+    Mappings(usize),
     Overcommit(usize),
     Memory,
     Other,
@@ -99,11 +100,21 @@ impl Limit {
         if !system::is_out_of_memory(error) {
             return Self::Other;
         }
-        if let Some(limit) = system::limit_of(Resource::AddressSpace) {
+        // Several limits may be set: the one that the process is near is meant.
+        const NEAR: u64 = 64 * 1024 * 1024;
+        let near = |resource| {
+            system::limit_of(resource).filter(|limit| system::in_use(resource).is_none_or(|used| used + NEAR >= *limit))
+        };
+        if let Some(limit) = near(Resource::AddressSpace) {
             return Self::AddressSpace(limit);
         }
-        if let Some(limit) = system::limit_of(Resource::Data) {
+        if let Some(limit) = near(Resource::Data) {
             return Self::Data(limit);
+        }
+        if let (Some(most), Some(now)) = (system::most_mappings(), system::mappings())
+            && now + 100 >= most
+        {
+            return Self::Mappings(most);
         }
         system::strict_overcommit().map_or(Self::Memory, Self::Overcommit)
     }
@@ -167,6 +178,11 @@ impl fmt::Display for StackError {
                     Limit::Locked(None) => f.write_str(
                         "the process locks its memory (mlockall), and the machine has no more to lock: \
                          ask for smaller stacks or keep fewer coroutines alive",
+                    ),
+                    Limit::Mappings(most) => write!(
+                        f,
+                        "the process has nearly all of the vm.max_map_count = {most} mappings that it may have: \
+                         raise it (sysctl -w vm.max_map_count=1000000) or keep fewer coroutines alive"
                     ),
                     Limit::Overcommit(limit) => write!(
                         f,

@@ -3,6 +3,7 @@
 use super::system::{self, Failed};
 use core::fmt;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::env;
 use std::sync::OnceLock;
 
@@ -21,8 +22,8 @@ pub enum Guard {
 impl Guard {
     /// The kind of guard that stacks of this process have.
     ///
-    /// It is found out once, by trying. Setting the environment variable `SWITCHBACK_GUARD` to `advice` or `protection`
-    /// before the first coroutine chooses; advice that does not work on this machine is not taken.
+    /// It is found out once, by trying. Setting the environment variable `SWITCHBACK_GUARD` to `protection` (or `mprotect`)
+    /// before the first coroutine chooses that; with any other value, and without one, advice is taken where it is real.
     ///
     /// # Examples
     ///
@@ -32,11 +33,23 @@ impl Guard {
     #[must_use]
     pub fn in_use() -> Self {
         static FOUND: OnceLock<Guard> = OnceLock::new();
-        *FOUND.get_or_init(|| match env::var("SWITCHBACK_GUARD") {
-            Ok(wish) if wish == "protection" => Self::Protection,
-            _ if advice_is_real() => Self::Advice,
-            _ => Self::Protection,
-        })
+        if let Some(guard) = FOUND.get() {
+            return *guard;
+        }
+        match env::var("SWITCHBACK_GUARD") {
+            Ok(wish) if wish == "protection" || wish == "mprotect" => *FOUND.get_or_init(|| Self::Protection),
+            _ => match advice_is_real() {
+                Some(true) => *FOUND.get_or_init(|| Self::Advice),
+                Some(false) => *FOUND.get_or_init(|| Self::Protection),
+                // It could not be tried, for want of a file descriptor perhaps: that may be different next time.
+                None => Self::Protection,
+            },
+        }
+    }
+
+    /// Whether advice was refused though it is in use, so that stacks may cost mappings all the same.
+    pub(super) fn has_been_refused() -> bool {
+        REFUSED.load(Ordering::Relaxed)
     }
 
     /// Makes the pages below a stack inaccessible.
@@ -48,7 +61,12 @@ impl Guard {
         match self {
             // The process may have locked its memory since the advice was tried; then it is refused (EINVAL).
             // SAFETY: by this function's contract.
-            Self::Advice => unsafe { system::advise_guard(start, len).or_else(|_| system::forbid(start, len)) },
+            Self::Advice => unsafe {
+                system::advise_guard(start, len).or_else(|_| {
+                    REFUSED.store(true, Ordering::Relaxed);
+                    system::forbid(start, len)
+                })
+            },
             // SAFETY: as above.
             Self::Protection => unsafe { system::forbid(start, len) },
         }
@@ -64,13 +82,15 @@ impl fmt::Display for Guard {
     }
 }
 
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
 /// Whether a page that was advised to be a guard is one: emulators take the advice and do nothing.
-fn advice_is_real() -> bool {
+fn advice_is_real() -> Option<bool> {
     let page = system::page_size();
-    let Ok(start) = system::reserve(page, true) else { return false };
+    let start = system::reserve(page, true).ok()?;
     // SAFETY: a page of our own that nobody uses.
     let advised = unsafe { system::advise_guard(start, page) }.is_ok();
-    let real = advised && system::faults(start.as_ptr()) == Some(true);
+    let real = if advised { system::faults(start.as_ptr()) } else { Some(false) };
     // SAFETY: it was reserved above, and is not used any more.
     unsafe { system::release(start, page) };
     real

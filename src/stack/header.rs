@@ -34,6 +34,8 @@ pub(crate) struct Tenant {
 pub(crate) struct Occupant {
     pub(crate) name: Option<NonNull<str>>,
     pub(crate) created_at: &'static Location<'static>,
+    /// It runs, or has resumed what runs.
+    pub(crate) is_running: bool,
 }
 
 /// The record at the top of each stack. What is below it is the coroutine's.
@@ -95,6 +97,9 @@ impl Header {
     ///
     /// The stack is the caller's and unused, and so is the record from now on.
     pub(super) unsafe fn demolish(header: NonNull<Self>) {
+        // Whoever has the memory next may leave the rest of the record as it is.
+        // SAFETY: the record is valid.
+        unsafe { header.as_ref() }.tenant.set(None);
         // SAFETY: the record is valid, and read once: the stack, and the record with it, may go with what is dropped here.
         let this = unsafe { header.read() };
         match this.owner {
@@ -151,21 +156,44 @@ fn place(top: NonNull<u8>, colour: usize) -> NonNull<Header> {
     unsafe { NonNull::new_unchecked(header) }
 }
 
-/// Who is on a slot, for signal handlers: nothing is believed that does not look like a record of ours.
+/// The record and the tenant of a slot, if that looks like one in use: what signal handlers believe in.
 ///
 /// # Safety
 ///
-/// If anybody runs on the slot, then it is the calling thread.
-pub(super) unsafe fn occupant(slot: Slot) -> Option<Occupant> {
+/// The slot was handed out.
+unsafe fn believable(slot: Slot) -> Option<(NonNull<Header>, *const Tenant)> {
     let header = place(slot.top(), slot.number() as usize);
     // SAFETY: the top of a slot that was handed out is readable. It may hold anything, so only two words are looked at.
     let (tenant, limit) = unsafe {
-        let tenant = (&raw const (*header.as_ptr()).tenant).cast::<*const Tenant>().read();
-        (tenant, (&raw const (*header.as_ptr()).limit).cast::<*mut u8>().read())
+        let tenant = (&raw const (*header.as_ptr()).tenant).cast::<*const Tenant>().read_volatile();
+        (tenant, (&raw const (*header.as_ptr()).limit).cast::<*mut u8>().read_volatile())
     };
-    if tenant.is_null() || tenant != KNOWN.load(Ordering::Relaxed) || limit != slot.limit().as_ptr() {
-        return None;
-    }
+    let known = !tenant.is_null() && tenant == KNOWN.load(Ordering::Relaxed) && limit == slot.limit().as_ptr();
+    known.then_some((header, tenant))
+}
+
+/// Who is on a slot.
+///
+/// # Safety
+///
+/// The calling thread runs on the slot.
+pub(super) unsafe fn occupant(slot: Slot) -> Option<Occupant> {
+    // SAFETY: a slot that a thread runs on was handed out.
+    let (header, tenant) = unsafe { believable(slot) }?;
     // SAFETY: it is the tenant that was set, and the stack is that of a coroutine.
     Some(unsafe { ((*tenant).describe)(header) })
+}
+
+/// Whether a slot has a coroutine of the calling thread that runs, or has resumed what runs.
+///
+/// # Safety
+///
+/// The slot was handed out.
+pub(super) unsafe fn is_running_here(slot: Slot) -> bool {
+    // SAFETY: by this function's contract.
+    let Some((header, tenant)) = (unsafe { believable(slot) }) else { return false };
+    // SAFETY: other threads may write the word meanwhile, but never this thread's list into a header of theirs.
+    let list = unsafe { (&raw const (*header.as_ptr()).list).cast::<*const List>().read_volatile() };
+    // SAFETY: the header is this thread's, and so is the coroutine.
+    super::pool::is_list_of_this_thread(list) && unsafe { ((*tenant).describe)(header) }.is_running
 }

@@ -168,7 +168,14 @@ fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, S
 unsafe fn put_slow(header: NonNull<Header>) {
     // SAFETY: the stack is this thread's, and its user has just ended.
     unsafe { usage::end(header) };
-    REGISTER.try_with(|register| register.remove(header)).unwrap_or(());
+    let closed = REGISTER.try_with(|register| {
+        register.remove(header);
+        register.closed.get()
+    });
+    // Another thread may have turned measuring on or off; this is where this one notices.
+    if closed.is_ok_and(|closed| closed != (usage::measure() != Measure::Off)) {
+        close_lists(usage::measure() != Measure::Off);
+    }
     // SAFETY: it is in no register and no list, and unused by this function's contract.
     unsafe { give_away(header) }
 }
@@ -181,15 +188,10 @@ unsafe fn put_slow(header: NonNull<Header>) {
 unsafe fn give_away(header: NonNull<Header>) {
     // SAFETY: the header is ours by this function's contract.
     let class = unsafe { header.as_ref() }.class;
-    if class != Class::PROVIDED {
-        let queue = QUEUES[class.index()].get_or_init(|| ArrayQueue::new(SHARED));
-        if !queue.is_full() {
-            // SAFETY: as above, and it is the pool's.
-            unsafe { usage::trim_if_deep(header) };
-        }
-        if queue.push(Free(header)).is_ok() {
-            return;
-        }
+    if class != Class::PROVIDED
+        && QUEUES[class.index()].get_or_init(|| ArrayQueue::new(SHARED)).push(Free(header)).is_ok()
+    {
+        return;
     }
     // SAFETY: as above.
     unsafe { Header::demolish(header) };
@@ -214,18 +216,8 @@ unsafe fn give_away(header: NonNull<Header>) {
 /// switchback::stack::trim();
 /// ```
 pub fn trim() {
-    let lists = LISTS.with(|lists| &raw const *lists);
-    // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
-    for list in unsafe { &*lists } {
-        let mut next = list.head.get();
-        while let Some(header) = NonNull::new(next) {
-            // SAFETY: a header in this thread's list is ours, and its stack unused.
-            next = unsafe {
-                usage::trim(header);
-                header.as_ref().next.get()
-            };
-        }
-    }
+    // SAFETY: what is free and this thread's is in nobody's use.
+    for_each_free(|header| unsafe { usage::trim(header) });
     for queue in QUEUES.iter().filter_map(OnceLock::get) {
         for _ in 0..queue.len() {
             let Some(Free(header)) = queue.pop() else { break };
@@ -238,26 +230,58 @@ pub fn trim() {
     }
 }
 
-/// Gives this thread's free stacks to the others.
-pub(super) fn empty_lists() {
-    let _ = REGISTER.try_with(Register::empty_lists);
+/// Looks at each free stack of this thread.
+fn for_each_free(look: impl Fn(NonNull<Header>)) {
+    let lists = LISTS.with(|lists| &raw const *lists);
+    // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+    for list in unsafe { &*lists } {
+        let mut next = list.head.get();
+        while let Some(header) = NonNull::new(next) {
+            look(header);
+            // SAFETY: a header in this thread's list is mapped, initialised and ours.
+            next = unsafe { header.as_ref() }.next.get();
+        }
+    }
+}
+
+/// Gives this thread's free stacks to the others, and keeps none from now on, or opens its lists again.
+pub(super) fn close_lists(closed: bool) {
+    let _ = REGISTER.try_with(|register| {
+        register.empty_lists();
+        register.closed.set(closed);
+        open_lists(!closed);
+    });
+}
+
+/// Makes this thread's lists, which are empty, keep stacks, or none.
+fn open_lists(open: bool) {
+    LISTS.with(|lists| {
+        for (index, list) in lists.iter().enumerate() {
+            list.room.set(if open && index != Class::PROVIDED.index() { LOCAL } else { 0 });
+        }
+    });
+}
+
+/// Whether a header with this list is one of the calling thread's. Signal handlers call this.
+pub(super) fn is_list_of_this_thread(list: *const List) -> bool {
+    LISTS.with(|lists| lists.as_ptr_range().contains(&list))
 }
 
 /// The stacks that a thread has: free ones in its lists and those in use.
 struct Register {
     stacks: RefCell<Vec<NonNull<Header>>>,
+    /// Whether its lists keep nothing, because stacks are measured.
+    closed: Cell<bool>,
     /// Overflows of this thread's coroutines are reported as long as this lives.
     _watch: overflow::Watch,
 }
 
 impl Register {
     fn new() -> Self {
-        LISTS.with(|lists| {
-            for (index, list) in lists.iter().enumerate() {
-                list.room.set(if index == Class::PROVIDED.index() { 0 } else { LOCAL });
-            }
-        });
-        Self { stacks: RefCell::new(Vec::new()), _watch: overflow::Watch::new() }
+        // While stacks are measured they pass by the lists.
+        let closed = usage::measure() != Measure::Off;
+        open_lists(!closed);
+        Self { stacks: RefCell::new(Vec::new()), closed: Cell::new(closed), _watch: overflow::Watch::new() }
     }
 
     fn add(&self, header: NonNull<Header>) {
@@ -300,8 +324,10 @@ impl Register {
 impl Drop for Register {
     /// The thread ends. Free stacks go to the others; what is in use stays mapped for ever, and its coroutine is told.
     fn drop(&mut self) {
+        // SAFETY: what is free and this thread's is in nobody's use.
+        for_each_free(|header| unsafe { usage::trim_if_deep(header) });
         self.empty_lists();
-        LISTS.with(|lists| lists.iter().for_each(|list| list.room.set(0)));
+        open_lists(false);
         for header in self.stacks.take() {
             // SAFETY: what is in the register is mapped and belongs to this thread.
             let this = unsafe { header.as_ref() };
@@ -320,7 +346,7 @@ mod tests {
 
     unsafe fn nothing(_: NonNull<Header>) {}
     unsafe fn nobody(_: NonNull<Header>) -> Occupant {
-        Occupant { name: None, created_at: core::panic::Location::caller() }
+        Occupant { name: None, created_at: core::panic::Location::caller(), is_running: false }
     }
     static NOBODY: Tenant = Tenant { move_in: nothing, abandon: nothing, describe: nobody };
 

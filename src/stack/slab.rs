@@ -38,6 +38,9 @@ const FIRST: usize = 4 * 1024 * 1024;
 /// What is left to the heap and to the stacks of threads when address space runs out.
 const LEFT: usize = 16 * 1024 * 1024;
 
+/// What is left to others when memory runs out.
+const KEPT: usize = 256 * 1024 * 1024;
+
 /// A stretch of address space for stacks of one class.
 #[repr(C)]
 pub(crate) struct Reservation {
@@ -122,6 +125,11 @@ impl Slot {
     /// Whether an address is in the slot's guard.
     pub(super) fn guards(&self, address: usize) -> bool {
         (self.base.addr().get()..self.limit().addr().get()).contains(&address)
+    }
+
+    /// Whether an address is in the slot, its guard included.
+    pub(super) fn holds(&self, address: usize) -> bool {
+        (self.base.addr().get()..self.top().addr().get()).contains(&address)
     }
 
     /// The slot whose usable bytes begin at `limit`.
@@ -214,7 +222,9 @@ impl Reservation {
             match guard {
                 Guard::Advice => guard.install(slot.base, guard_len()),
                 // Reserved without access: what is to be used is allowed, and the rest is the guard.
-                Guard::Protection => system::allow(slot.limit(), class.size()),
+                Guard::Protection => {
+                    leave_memory(number, class).and_then(|()| system::allow(slot.limit(), class.size()))
+                }
             }
         };
         Some(ready.map(|()| {
@@ -224,12 +234,23 @@ impl Reservation {
     }
 }
 
+/// Whether there will be address space and memory to promise after some more stacks: asked once in a while.
+fn leave_memory(number: usize, class: Class) -> Result<(), system::Failed> {
+    if number * class.size() % (LEFT / 4) >= class.size() {
+        return Ok(());
+    }
+    let base = system::reserve(LEFT, true)?;
+    // SAFETY: reserved just now, and nobody has heard of it.
+    unsafe { system::release(base, LEFT) };
+    Ok(())
+}
+
 /// Cuts a slot off the newest reservation, or off a new one.
 fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
     let guard = Guard::in_use();
     let spacing = guard_len() + class.size();
     let failed = |failed| StackError::os(failed, spacing, stacks());
-    if guard == Guard::Protection {
+    if guard == Guard::Protection || Guard::has_been_refused() {
         leave_mappings(spacing)?;
     }
     if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class, guard)) {
@@ -243,26 +264,21 @@ fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
 /// Refuses when the mappings that the process may have are nearly used up: the last ones are for its heap and its
 /// threads, which would end it otherwise.
 fn leave_mappings(spacing: usize) -> Result<(), StackError> {
-    let Some(most) = most_mappings() else { return Ok(()) };
-    let others = (most / 16).min(2_000);
-    let stacks_at_most = most.saturating_sub(others) / 2;
-    if CARVED.load(Ordering::Relaxed) < stacks_at_most {
-        Ok(())
-    } else {
-        Err(StackError::mappings(most, spacing, stacks()))
+    /// How many there were at the last count, and how many stacks then.
+    static COUNTED: Mutex<(usize, usize)> = Mutex::new((0, 0));
+    /// How many are left, and how many stacks are made without a count when they are far away.
+    const LEFT: usize = 2_000;
+    const STEP: usize = 1_024;
+    let Some(most) = system::most_mappings_cached() else { return Ok(()) };
+    let stacks_ever = CARVED.load(Ordering::Relaxed);
+    let mut counted = COUNTED.lock();
+    // Two for each stack, and room for what the rest of the process does meanwhile.
+    let at_most = |(mappings, stacks): (usize, usize)| mappings + 2 * (stacks_ever - stacks.min(stacks_ever));
+    let left = LEFT.min(most / 16);
+    if stacks_ever.is_multiple_of(STEP) || at_most(*counted) + left >= most {
+        *counted = (system::mappings().unwrap_or(2 * stacks_ever), stacks_ever);
     }
-}
-
-/// `vm.max_map_count`, read again once stacks come near it: it may have been raised.
-fn most_mappings() -> Option<usize> {
-    static KNOWN: AtomicUsize = AtomicUsize::new(0);
-    let known = KNOWN.load(Ordering::Relaxed);
-    if CARVED.load(Ordering::Relaxed) * 2 + 4_096 < known {
-        return Some(known);
-    }
-    let most = system::most_mappings()?;
-    KNOWN.store(most, Ordering::Relaxed);
-    Some(most)
+    if at_most(*counted) + left < most { Ok(()) } else { Err(StackError::mappings(most, spacing, stacks())) }
 }
 
 /// Makes a reservation that is twice as large as the last, or as large as the system allows.
@@ -274,10 +290,13 @@ fn grow(
 ) -> Result<&'static Reservation, StackError> {
     let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
-    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it.
-    if let Some((left, total)) = system::memory() {
+    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. (The first few are not
+    // worth a look.)
+    if last.is_some()
+        && let Some((left, total)) = system::memory()
+    {
         // Each stack takes a page, and its user needs something as well.
-        let enough_for = left.saturating_sub(total / 32) / (system::page_size() * 5 / 4);
+        let enough_for = left.saturating_sub(KEPT.min(total / 32)) / (system::page_size() * 5 / 4);
         if enough_for == 0 {
             return Err(StackError::memory(left, spacing, stacks()));
         }

@@ -8,13 +8,15 @@ use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::mem::{self, MaybeUninit};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::Once;
 
 const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
-/// What the handler itself needs of its stack, besides the frame of the signal.
-const HANDLER_NEEDS: usize = 16 * 1024;
+/// What handlers need of an alternate stack besides the frame of the signal: ours, and ours with those it passes a signal on
+/// to, which may expect the stack of a thread. The latter is what a stack is made with; untouched, it costs address space.
+const OURS_NEEDS: usize = 8 * 1024;
+const ALL_NEED: usize = 128 * 1024;
 
 /// How far the stack pointer may be from the address of an overflow. Functions whose frames are not probed (C compiled
 /// without stack-clash protection) can have moved it far below the address before they touch anything.
@@ -40,13 +42,19 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let Some((base, len)) = self.stack else { return };
-        // SAFETY: it asks which alternate stack the thread has, and has it forget ours; nothing runs there.
+        // SAFETY: it asks which alternate stack the thread has, and has it forget ours. If a handler is on it (which exits, and
+        // so runs this) or the thread will not forget it, then it stays.
         unsafe {
             let mut now = none();
-            if libc::sigaltstack(ptr::null(), &mut now) == 0 && now.ss_sp == usable(base).as_ptr().cast::<c_void>() {
+            if libc::sigaltstack(ptr::null(), &mut now) != 0 || now.ss_flags & libc::SS_ONSTACK != 0 {
+                return;
+            }
+            if now.ss_sp == usable(base).as_ptr().cast::<c_void>() {
                 // What the thread had before may be gone: std frees the alternate stack of a thread before this runs.
                 let disabled = libc::stack_t { ss_flags: libc::SS_DISABLE, ..none() };
-                libc::sigaltstack(&disabled, ptr::null_mut());
+                if libc::sigaltstack(&disabled, ptr::null_mut()) != 0 {
+                    return;
+                }
             }
             system::release(base, len);
         }
@@ -64,7 +72,7 @@ fn least() -> usize {
     let frame = unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) } as usize;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let frame = 0;
-    frame.max(libc::MINSIGSTKSZ) + HANDLER_NEEDS / 2
+    frame.max(libc::MINSIGSTKSZ) + OURS_NEEDS
 }
 
 fn usable(base: NonNull<u8>) -> NonNull<u8> {
@@ -81,7 +89,7 @@ fn alternate_stack() -> Option<(NonNull<u8>, usize)> {
         return None;
     }
     let page = system::page_size();
-    let size = (least() + HANDLER_NEEDS / 2).next_multiple_of(page);
+    let size = (least() + ALL_NEED).next_multiple_of(page);
     let (base, len) = (system::reserve(page + size, false).ok()?, page + size);
     let wanted = libc::stack_t { ss_sp: usable(base).as_ptr().cast(), ss_flags: 0, ss_size: size };
     // SAFETY: the memory is ours until `Watch` is dropped, which has the thread forget it first.
@@ -118,21 +126,37 @@ fn install() {
 }
 
 unsafe extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    /// One report is enough, also if an earlier handler returns to the instruction that overflows.
-    static REPORTED: AtomicBool = AtomicBool::new(false);
     // SAFETY: these are a handler's arguments.
     unsafe {
-        if let Some(slot) = overflown(info, context)
-            && !REPORTED.swap(true, Ordering::Relaxed)
-        {
-            // SAFETY: the stack pointer says that this thread runs on the slot.
-            report(slot, header::occupant(slot));
+        if let Some(slot) = overflown(info, context) {
+            // SAFETY: this thread runs on the slot, as `overflown` has found out.
+            report_once(slot, header::occupant(slot));
         }
         pass_on(signal, info, context);
     }
 }
 
-/// The slot that the thread has overflowed, if that is what the signal says.
+/// One report is enough, also if an earlier handler returns to the instruction that overflows.
+fn report_once(slot: Slot, occupant: Option<Occupant>) {
+    const NONE: u8 = 0;
+    const BEGUN: u8 = 1;
+    const DONE: u8 = 2;
+    static REPORT: AtomicU8 = AtomicU8::new(NONE);
+    if REPORT.compare_exchange(NONE, BEGUN, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        report(slot, occupant);
+        REPORT.store(DONE, Ordering::Relaxed);
+    }
+    // Another thread may be at it, whose words the end of this one would cut off. A second is long enough for a pipe.
+    for _ in 0..100 {
+        if REPORT.load(Ordering::Relaxed) == DONE {
+            break;
+        }
+        // SAFETY: it waits, and looks at nothing.
+        unsafe { libc::poll(ptr::null_mut(), 0, 10) };
+    }
+}
+
+/// The slot that the thread runs on and has overflowed, if that is what the signal says.
 ///
 /// # Safety
 ///
@@ -145,51 +169,84 @@ unsafe fn overflown(info: *mut libc::siginfo_t, context: *mut c_void) -> Option<
     }
     let slot = slab::find(address).filter(|slot| slot.guards(address))?;
     // SAFETY: by this function's contract.
-    if let Some(pointer) = unsafe { context::stack_pointer(context) } {
-        // Somebody else's stray pointer may hit a guard, too: then the stack pointer is elsewhere. So it is if a coroutine
-        // uses a bad pointer to its own guard long before its stack is full. Functions write a little below the stack
-        // pointer (x86_64: its red zone; aarch64: before it is moved), and far above it in frames that were not probed.
-        let nearly = address + system::page_size();
-        if pointer > nearly || pointer < address.saturating_sub(LARGEST_FRAME) {
-            return None;
-        }
+    let pointer = unsafe { context::stack_pointer(context) }?;
+    // A bad pointer may hit the guard of the stack that it is used on, too, long before that is full. Functions write a
+    // little below the stack pointer (x86_64: its red zone; aarch64: before it is moved), and far above it in frames that
+    // were not probed, whose stack pointer can be in the slot below.
+    if pointer > address + system::page_size() {
+        return None;
     }
-    Some(slot)
+    if slot.holds(pointer) {
+        return Some(slot);
+    }
+    // SAFETY: `is_running_here` believes nobody but this thread's own stacks.
+    let (over, on) = unsafe {
+        let on = slab::find(pointer).is_some_and(|other| header::is_running_here(other));
+        (header::is_running_here(slot), on)
+    };
+    // If whoever has the slot below runs, then it is its bad pointer, or cannot be told from one.
+    (over && !on && pointer > address.saturating_sub(LARGEST_FRAME)).then_some(slot)
 }
 
-/// Leaves a signal to whoever handled it before.
+/// Leaves a signal to whoever handled it before, in the way that was asked for then.
 ///
 /// # Safety
 ///
 /// The arguments are those of our handler.
 unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    static SPENT: [AtomicBool; SIGNALS.len()] = [const { AtomicBool::new(false) }; SIGNALS.len()];
     let index = SIGNALS.iter().position(|one| *one == signal).unwrap_or(0);
-    // SAFETY: our handler runs, so `install` has asked who was there before.
-    let before = unsafe { (*BEFORE.0.get())[index].assume_init_ref() };
-    match before.sa_sigaction {
+    // SAFETY: our handler runs, so `install` has asked who was there before. The information is a handler's.
+    let (before, code) = unsafe { ((*BEFORE.0.get())[index].assume_init_ref(), (*info).si_code) };
+    let mut handler = before.sa_sigaction;
+    if before.sa_flags & libc::SA_RESETHAND != 0 && SPENT[index].swap(true, Ordering::Relaxed) {
+        handler = libc::SIG_DFL;
+    }
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
         // To ignore a fault would be to repeat it for ever; the kernel does not either.
-        libc::SIG_DFL | libc::SIG_IGN => {
-            // SAFETY: it puts the default action back. A fault happens again when we return; a signal that was sent is
-            // sent again, and comes when we return.
-            unsafe {
-                let mut default: libc::sigaction = mem::zeroed();
-                default.sa_sigaction = libc::SIG_DFL;
-                libc::sigaction(signal, &default, ptr::null_mut());
-                if (*info).si_code <= 0 {
-                    libc::raise(signal);
-                }
-            }
+        if handler == libc::SIG_DFL || code > 0 {
+            // SAFETY: nothing else is to happen.
+            unsafe { default_action(signal, code) };
         }
-        // SAFETY: it was installed as a handler of this kind, and gets what a handler gets.
-        handler if before.sa_flags & libc::SA_SIGINFO != 0 => unsafe {
+        return;
+    }
+    // SAFETY: it was installed as a handler of the kind that its flags say, and gets what a handler gets, with the signals
+    // blocked that it asked for. The kernel puts the mask of before back when we return.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, &before.sa_mask, ptr::null_mut());
+        if before.sa_flags & libc::SA_NODEFER != 0 {
+            let mut this: libc::sigset_t = mem::zeroed();
+            libc::sigemptyset(&mut this);
+            libc::sigaddset(&mut this, signal);
+            libc::pthread_sigmask(libc::SIG_UNBLOCK, &this, ptr::null_mut());
+        }
+        if before.sa_flags & libc::SA_SIGINFO != 0 {
             let handler: unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = mem::transmute(handler);
             handler(signal, info, context);
-        },
-        // SAFETY: as above.
-        handler => unsafe {
+        } else {
             let handler: unsafe extern "C" fn(c_int) = mem::transmute(handler);
             handler(signal);
-        },
+        }
+    }
+}
+
+/// Puts the default action back, and sees to it that it is taken when the handler returns.
+///
+/// # Safety
+///
+/// A handler calls it, for the signal that it handles.
+unsafe fn default_action(signal: c_int, code: c_int) {
+    /// `SI_KERNEL`: among others, of a signal whose frame did not fit on its stack.
+    const FROM_KERNEL: c_int = 0x80;
+    // SAFETY: an action of zeros with no handler is the default one.
+    unsafe {
+        let mut default: libc::sigaction = mem::zeroed();
+        default.sa_sigaction = libc::SIG_DFL;
+        libc::sigaction(signal, &default, ptr::null_mut());
+        // A fault happens again when we return; what was sent is sent again, and comes then.
+        if code <= 0 || code == FROM_KERNEL {
+            libc::raise(signal);
+        }
     }
 }
 
@@ -199,7 +256,7 @@ fn report(slot: Slot, occupant: Option<Occupant>) {
     let mut text = Text { bytes: [0; 1_024], len: 0 };
     text.add("\nswitchback: ");
     match occupant {
-        Some(Occupant { name, created_at }) => {
+        Some(Occupant { name, created_at, .. }) => {
             text.add("coroutine ");
             if let Some(name) = name {
                 text.add("'");

@@ -101,8 +101,13 @@ pub(in crate::stack) unsafe fn advise_guard(start: NonNull<u8>, len: usize) -> R
 /// `None` if it cannot be asked, for want of a file descriptor for instance.
 pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
     let mut pipe = [0; 2];
+    // SAFETY: there is room for two descriptors, which no child is to inherit.
+    #[cfg(not(target_vendor = "apple"))]
+    let made = unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) };
     // SAFETY: there is room for two descriptors.
-    if unsafe { libc::pipe(pipe.as_mut_ptr()) } != 0 {
+    #[cfg(target_vendor = "apple")]
+    let made = unsafe { libc::pipe(pipe.as_mut_ptr()) };
+    if made != 0 {
         return None;
     }
     // SAFETY: the kernel checks the address before it reads; the pipe is ours, and has room for a byte.
@@ -150,7 +155,7 @@ pub(in crate::stack) unsafe fn release(start: NonNull<u8>, len: usize) {
 /// An upper bound of what was touched follows: pages that are swapped out count as untouched.
 pub(in crate::stack) fn untouched(start: NonNull<u8>, len: usize) -> usize {
     let page = page_size();
-    let mut residency = [0_u8; 64];
+    let mut residency = [0_u8; 4_096];
     let mut done = 0;
     while done < len {
         let part = (len - done).min(residency.len() * page);
@@ -183,9 +188,35 @@ pub(in crate::stack) fn limit_of(resource: Resource) -> Option<u64> {
     (asked == 0 && limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur as u64)
 }
 
-/// How many mappings a process may have (Linux: `vm.max_map_count`).
+/// How many mappings a process may have (Linux: `vm.max_map_count`), as it was when last asked: once in a thousand calls.
+pub(in crate::stack) fn most_mappings_cached() -> Option<usize> {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    static KNOWN: AtomicUsize = AtomicUsize::new(0);
+    if CALLS.fetch_add(1, Ordering::Relaxed).is_multiple_of(1_000) {
+        KNOWN.store(most_mappings().unwrap_or(0), Ordering::Relaxed);
+    }
+    Some(KNOWN.load(Ordering::Relaxed)).filter(|known| *known != 0)
+}
+
+/// How many mappings a process may have.
 pub(in crate::stack) fn most_mappings() -> Option<usize> {
     number_in("/proc/sys/vm/max_map_count")
+}
+
+/// How many mappings the process has.
+pub(in crate::stack) fn mappings() -> Option<usize> {
+    Some(std::fs::read("/proc/self/maps").ok()?.iter().filter(|byte| **byte == b'\n').count())
+}
+
+/// How many bytes of what a limit is about the process has in use.
+pub(in crate::stack) fn in_use(resource: Resource) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let name = match resource {
+        Resource::AddressSpace => "VmSize:",
+        Resource::Data => "VmData:",
+        Resource::Locked => "VmLck:",
+    };
+    kilobytes_of(&status, name).map(|kilobytes| kilobytes as u64 * 1024)
 }
 
 /// Whether memory is promised strictly, so that a reservation may be refused although nobody uses it
@@ -203,7 +234,19 @@ pub(in crate::stack) fn memory() -> Option<(usize, usize)> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
     let bytes = |name| kilobytes_of(&memory, name).map(|number| number.saturating_mul(1024));
     let left = bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:")?);
-    Some((left, bytes("MemTotal:")?))
+    Some((left.min(left_to_group().unwrap_or(usize::MAX)), bytes("MemTotal:")?))
+}
+
+/// How many bytes the process's control groups have left to it (cgroups(7), version 2: `memory.max`, `memory.current`).
+fn left_to_group() -> Option<usize> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let group = std::path::Path::new("/sys/fs/cgroup").join(path);
+    let left = |group: &std::path::Path| {
+        let number = |name| std::fs::read_to_string(group.join(name)).ok()?.trim().parse::<usize>().ok();
+        Some(number("memory.max")?.saturating_sub(number("memory.current")?))
+    };
+    group.ancestors().take_while(|group| group.starts_with("/sys/fs/cgroup")).filter_map(left).min()
 }
 
 fn kilobytes_of(memory: &str, name: &str) -> Option<usize> {

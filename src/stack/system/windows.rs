@@ -112,7 +112,22 @@ pub(in crate::stack) fn limit_of(_resource: Resource) -> Option<u64> {
 }
 
 /// Windows does not count mappings.
+pub(in crate::stack) fn most_mappings_cached() -> Option<usize> {
+    None
+}
+
+/// As `most_mappings_cached`.
 pub(in crate::stack) fn most_mappings() -> Option<usize> {
+    None
+}
+
+/// As `most_mappings_cached`.
+pub(in crate::stack) fn mappings() -> Option<usize> {
+    None
+}
+
+/// There is no limit to compare it with.
+pub(in crate::stack) fn in_use(_resource: Resource) -> Option<u64> {
     None
 }
 
