@@ -38,16 +38,25 @@ pub(crate) struct List {
     room: Cell<usize>,
 }
 
+impl List {
+    /// Of a thread that keeps nothing.
+    const fn new() -> Self {
+        Self { head: Cell::new(ptr::null_mut()), room: Cell::new(0) }
+    }
+}
+
 thread_local! {
     /// Without a destructor, so that reaching it is one instruction. `REGISTER` empties it.
-    static LISTS: [List; CLASSES] = const {
-        [const { List { head: Cell::new(ptr::null_mut()), room: Cell::new(0) } }; CLASSES]
-    };
+    #[cfg(not(all(windows, target_env = "gnu")))]
+    static LISTS: [List; CLASSES] = const { [const { List::new() }; CLASSES] };
+    /// Leaked, because thread-locals are boxes there, freed when the thread ends, and headers point to the lists.
+    #[cfg(all(windows, target_env = "gnu"))]
+    static LISTS: &'static [List; CLASSES] = Box::leak(Box::new([const { List::new() }; CLASSES]));
     static REGISTER: Register = Register::new();
 }
 
 /// The list that stacks go back to whose users are measured: `put` takes the slow way to it.
-static NO_ROOM: NoRoom = NoRoom(List { head: Cell::new(ptr::null_mut()), room: Cell::new(0) });
+static NO_ROOM: NoRoom = NoRoom(List::new());
 
 struct NoRoom(List);
 
@@ -232,9 +241,10 @@ pub fn trim() {
 
 /// Looks at each free stack of this thread.
 fn for_each_free(look: impl Fn(NonNull<Header>)) {
-    let lists = LISTS.with(|lists| &raw const *lists);
-    // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
-    for list in unsafe { &*lists } {
+    let lists = LISTS.with(|lists| lists.as_ptr());
+    for index in 0..CLASSES {
+        // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+        let list = unsafe { &*lists.add(index) };
         let mut next = list.head.get();
         while let Some(header) = NonNull::new(next) {
             look(header);
@@ -305,9 +315,10 @@ impl Register {
     }
 
     fn empty_lists(&self) {
-        let lists = LISTS.with(|lists| &raw const *lists);
-        // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
-        for list in unsafe { &*lists } {
+        let lists = LISTS.with(|lists| lists.as_ptr());
+        for index in 0..CLASSES {
+            // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+            let list = unsafe { &*lists.add(index) };
             let mut next = list.head.replace(ptr::null_mut());
             while let Some(header) = NonNull::new(next) {
                 // SAFETY: a header in this thread's list is mapped, initialised and ours.
