@@ -28,7 +28,7 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        notices::unregister(self.stack.limit().as_ptr(), self.stack.top());
+        notices::unregister(&self.stack);
     }
 }
 

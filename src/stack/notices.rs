@@ -1,5 +1,6 @@
 //! What tools are told of stacks. Empty but for the features that are for a tool.
 
+use super::Stack;
 use core::ptr::NonNull;
 
 #[cfg(switchback_asan)]
@@ -22,16 +23,16 @@ pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
     }
 }
 
-/// They are to be none: the memory is about to be given back.
+/// Those of `stack` are to be none: the memory is about to be given back.
 #[inline(always)]
-pub(crate) fn unregister(limit: *mut u8, top: NonNull<u8>) {
-    let _ = (limit, top);
+pub(crate) fn unregister(stack: &dyn Stack) {
+    let _ = stack;
     #[cfg(feature = "valgrind")]
-    super::valgrind::unregister(limit);
+    super::valgrind::unregister(stack.limit().as_ptr());
     // SAFETY: it was registered by `register`, with the same bounds.
     #[cfg(switchback_asan)]
     unsafe {
-        __lsan_unregister_root_region(limit, top.addr().get() - limit.addr());
+        __lsan_unregister_root_region(stack.limit().as_ptr(), stack.top().addr().get() - stack.limit().addr().get());
     }
 }
 

@@ -220,7 +220,7 @@ unsafe fn give_away(header: NonNull<Header>) {
     if class == PROVIDED || queue().push(Free(header)).is_err() {
         // SAFETY: read once, and out of the stack before the stack goes.
         let owner = mem::ManuallyDrop::into_inner(unsafe { owner.read() });
-        notices::unregister(limit(header), owner.top());
+        notices::unregister(&*owner);
         drop(owner);
     }
 }
