@@ -19,7 +19,7 @@ mod error;
 mod guarded;
 pub(crate) mod notices;
 pub(crate) mod pool;
-#[cfg(feature = "valgrind")]
+#[cfg(switchback_valgrind)]
 mod valgrind;
 
 pub use error::StackError;

@@ -13,7 +13,7 @@ unsafe extern "C" {
 #[inline(always)]
 pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
     let _ = (limit, top); // where nobody is told
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::register(limit, top);
     // LeakSanitizer does not look into mappings, and would take what only a coroutine has for lost.
     // SAFETY: the bytes are mapped until `unregister`.
@@ -27,7 +27,7 @@ pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
 #[inline(always)]
 pub(crate) fn unregister(stack: &dyn Stack) {
     let _ = stack;
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::unregister(stack.limit().as_ptr());
     // SAFETY: it was registered by `register`, with the same bounds.
     #[cfg(switchback_asan)]
@@ -40,6 +40,6 @@ pub(crate) fn unregister(stack: &dyn Stack) {
 #[inline(always)]
 pub(super) fn released(limit: *mut u8, top: *mut u8) {
     let _ = (limit, top);
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::released(limit, top);
 }
