@@ -35,7 +35,7 @@ fn main() {
 /// Whether corosensei switches instead of assembly of our own. Cargo.toml says the same where it names the crate.
 fn fallback() -> bool {
     println!("cargo::rustc-check-cfg=cfg(switchback_fallback)");
-    for feature in ["asan", "tsan"] {
+    for feature in ["asan", "tsan", "valgrind"] {
         println!("cargo::rustc-check-cfg=cfg(switchback_{feature})");
     }
     let target = |name| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
@@ -46,18 +46,24 @@ fn fallback() -> bool {
     !ours || env::var_os("CARGO_FEATURE_FALLBACK").is_some()
 }
 
-/// A feature counts where its sanitizer is: without it there would be nothing to link with.
+/// A feature counts where its tool is: elsewhere there would be nothing to link with, or to ask.
 fn annotate() {
+    let is_on = |feature: &str| env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some();
     let sanitizers = env::var("CARGO_CFG_SANITIZE").unwrap_or_default();
     for (sanitizer, feature) in [("address", "asan"), ("thread", "tsan")] {
         if sanitizers.split(',').any(|name| name == sanitizer) {
-            if env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some() {
+            if is_on(feature) {
                 println!("cargo::rustc-cfg=switchback_{feature}");
             } else {
                 println!(
-                    "cargo::warning=-Zsanitizer={sanitizer} reports what is not so, unless feature `{feature}` is on"
+                    "cargo::warning=-Zsanitizer={sanitizer} is wrong about coroutines without feature `{feature}`"
                 );
             }
         }
+    }
+    let has_requests = matches!(env::var("CARGO_CFG_TARGET_ARCH").as_deref(), Ok("x86_64" | "aarch64"));
+    let is_linux = env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux");
+    if is_on("valgrind") && has_requests && is_linux {
+        println!("cargo::rustc-cfg=switchback_valgrind");
     }
 }

@@ -326,7 +326,7 @@ fn a_panic_resumes_unwinding_at_each_level() {
 
 /// ThreadSanitizer has no more than some 8,000 fibers, and takes several mappings for each. Valgrind looks for the stack
 /// in a list of all.
-const DEPTH: usize = if cfg!(any(switchback_tsan, feature = "valgrind")) { 1_000 } else { 10_000 };
+const DEPTH: usize = if cfg!(any(switchback_tsan, switchback_valgrind)) { 1_000 } else { 10_000 };
 
 /// Runs `f` on a thread whose stack would not hold a hundred bytes for each level. One at a time: each has ten thousand
 /// stacks, of two mappings each, and a process has 65,530 mappings by default.

@@ -4,7 +4,7 @@
 //! What it prints must name the kind of the bug, the function in the coroutine and the function that resumed it. These
 //! tests are there only where a tool is (`.ci/sanitizers`): in a build with a sanitizer and its feature, and with the
 //! feature `valgrind`, for which `SWITCHBACK_RUNNER` holds Valgrind's command (see tests/examples.rs).
-#![cfg(any(switchback_asan, switchback_tsan, feature = "valgrind"))]
+#![cfg(any(switchback_asan, switchback_tsan, switchback_valgrind))]
 
 use std::hint::black_box;
 use std::process::Command;
@@ -48,7 +48,7 @@ fn outside(name: &str, inside: fn()) -> Option<(Option<i32>, String)> {
             command.args(words).arg(this);
             command
         }
-        None if cfg!(feature = "valgrind") => panic!("SWITCHBACK_RUNNER does not say how to run Valgrind"),
+        None if cfg!(switchback_valgrind) => panic!("SWITCHBACK_RUNNER does not say how to run Valgrind"),
         None => Command::new(this),
     };
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
@@ -268,7 +268,7 @@ mod thread {
     }
 }
 
-#[cfg(feature = "valgrind")]
+#[cfg(switchback_valgrind)]
 mod memcheck {
     use super::*;
     use std::mem::MaybeUninit;

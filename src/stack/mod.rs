@@ -43,7 +43,7 @@ pub(crate) mod pool;
 mod slab;
 mod system;
 pub(crate) mod usage;
-#[cfg(feature = "valgrind")]
+#[cfg(switchback_valgrind)]
 mod valgrind;
 
 pub(crate) use class::Class;

@@ -10,9 +10,9 @@ unsafe extern "C" {
 
 /// The bytes from `limit` up to `top` are a stack from now on.
 #[inline(always)]
-pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
+pub(super) fn register(limit: *mut u8, top: NonNull<u8>) {
     let _ = (limit, top); // where nobody is told
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::register(limit, top);
     // LeakSanitizer does not look into mappings, and would take what only a coroutine has for lost.
     // SAFETY: the bytes are mapped until `unregister`.
@@ -24,9 +24,9 @@ pub(crate) fn register(limit: *mut u8, top: NonNull<u8>) {
 
 /// They are to be none: the memory is about to be given back.
 #[inline(always)]
-pub(crate) fn unregister(limit: *mut u8, top: NonNull<u8>) {
+pub(super) fn unregister(limit: *mut u8, top: NonNull<u8>) {
     let _ = (limit, top);
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::unregister(limit);
     // SAFETY: it was registered by `register`, with the same bounds.
     #[cfg(switchback_asan)]
@@ -39,6 +39,6 @@ pub(crate) fn unregister(limit: *mut u8, top: NonNull<u8>) {
 #[inline(always)]
 pub(super) fn released(limit: *mut u8, top: *mut u8) {
     let _ = (limit, top);
-    #[cfg(feature = "valgrind")]
+    #[cfg(switchback_valgrind)]
     super::valgrind::released(limit, top);
 }

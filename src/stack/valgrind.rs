@@ -1,4 +1,4 @@
-//! What Valgrind is told of stacks, with the feature `valgrind`.
+//! What Valgrind is told of stacks, with the feature `valgrind` on Linux.
 //!
 //! Valgrind watches the stack pointer: what it moves over comes to life or dies. A switch between two stacks looks to it
 //! like a very large frame that is pushed or popped, unless it knows that both are stacks. So each one is registered,
