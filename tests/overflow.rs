@@ -179,19 +179,32 @@ fn a_null_pointer_inside_a_coroutine_is_not_claimed() {
 #[test]
 fn a_stray_pointer_into_a_guard_is_not_claimed() {
     let Some(word) = inside() else {
-        for word in ["another's", "its own"] {
+        for word in ["another's", "its own", "a neighbour's", "its consumer's"] {
             assert_bare(&Outside::default().run("a_stray_pointer_into_a_guard_is_not_claimed", word));
         }
         return;
     };
-    let stack = GuardedStack::new(64 << 10).expect("a stack");
-    let guard = stack.limit().as_ptr().wrapping_sub(8);
-    // SAFETY: it is not: this is to be a fault.
-    let body = move |y: &switchback::Yielder<u8>| y.yield_(unsafe { guard.read_volatile() });
-    if word == "its own" {
-        Builder::new().stack(stack).generator(body).expect("it is large enough").next();
-    } else {
-        Generator::new(body).next();
+    let mut stacks: Vec<_> = (0..4).map(|_| GuardedStack::new(64 << 10).expect("a stack")).collect();
+    stacks.sort_by_key(|stack| stack.limit());
+    let guards: Vec<_> = stacks.iter().map(|stack| stack.limit().as_ptr().wrapping_sub(8)).collect();
+    let mut stacks = stacks.into_iter();
+    let mut on = |guard: *mut u8| {
+        let stack = stacks.next().expect("there are four");
+        // SAFETY: it is not: this is to be a fault.
+        let body = move |y: &switchback::Yielder<u8>| y.yield_(unsafe { guard.read_volatile() });
+        Builder::new().name("stray").stack(stack).generator(body).expect("it is large enough")
+    };
+    match word.as_str() {
+        "its own" => drop(on(guards[0]).next()),
+        "a neighbour's" => drop(on(guards[1]).next()),
+        "its consumer's" => {
+            let mut inner = on(guards[1]);
+            let stack = stacks.next().expect("there are four");
+            let body = move |y: &switchback::Yielder<u8>| y.yield_(inner.next().unwrap_or(0));
+            Builder::new().stack(stack).generator(body).expect("it is large enough").next();
+        }
+        // SAFETY: as above.
+        _ => drop(Generator::new(move |y| y.yield_(unsafe { guards[3].read_volatile() })).next()),
     }
 }
 
@@ -211,11 +224,31 @@ fn a_thread_that_overflows_its_own_stack_is_stds_to_tell() {
 /// What a crash reporter would do.
 extern "C" fn earlier(_: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
     const WORDS: &[u8] = b"the earlier handler\n";
-    // SAFETY: both may be called by handlers; the words are there.
+    // SAFETY: handlers may call it; the words are there.
+    unsafe { libc::write(2, WORDS.as_ptr().cast(), WORDS.len()) };
+}
+
+/// One that uses more stack than handlers usually have, and ends the process in an orderly way.
+extern "C" fn leaves(_: c_int) {
+    let block = black_box([1_u8; 20_000]);
+    // SAFETY: nothing that runs at the exit is in a state that the signal could have found it in.
+    unsafe { libc::exit(black_box(block)[7].into()) }
+}
+
+fn install(signal: c_int, handler: usize, flags: c_int) {
+    // SAFETY: an action of zeros is one, and the handler is of the kind that the flags say.
     unsafe {
-        libc::write(2, WORDS.as_ptr().cast(), WORDS.len());
-        libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_flags = flags;
+        action.sa_sigaction = handler;
+        assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
     }
+}
+
+fn fault() {
+    let null = black_box(std::ptr::null::<u8>());
+    // SAFETY: it is not: this is to be a fault.
+    Generator::<u8>::new(move |y| y.yield_(unsafe { null.read_volatile() })).next();
 }
 
 #[test]
@@ -230,19 +263,61 @@ fn an_earlier_handler_gets_its_faults_and_ours_too() {
         assert_eq!(ended.text().matches("the earlier handler").count(), 1);
         return;
     };
-    // SAFETY: an action of zeros is one, and the handler is of the kind that the flags say.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        action.sa_sigaction = earlier as *const () as usize;
-        assert_eq!(libc::sigaction(libc::SIGSEGV, &action, std::ptr::null_mut()), 0);
-    }
+    // Once only, as crash reporters ask for: then the fault ends the process.
+    install(libc::SIGSEGV, earlier as *const () as usize, libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND);
     if word == "overflow" {
         deep("digger").next();
     }
-    let null = black_box(std::ptr::null::<u8>());
-    // SAFETY: it is not: this is to be a fault.
-    Generator::<u8>::new(move |y| y.yield_(unsafe { null.read_volatile() })).next();
+    fault();
+}
+
+#[test]
+fn an_earlier_handler_may_end_the_process() {
+    let Some(word) = inside() else {
+        // A handler for a fault, and one for a signal that is none of ours, which both run on the alternate stack that a
+        // thread has got for its coroutines.
+        for word in ["fault", "sent"] {
+            let ended = Outside::default().run("an_earlier_handler_may_end_the_process", word);
+            assert_eq!(ended.code(), Some(1), "{}", ended.text());
+        }
+        return;
+    };
+    let signal = if word == "sent" { libc::SIGTERM } else { libc::SIGSEGV };
+    install(signal, leaves as *const () as usize, if word == "sent" { libc::SA_ONSTACK } else { 0 });
+    assert_eq!(Generator::<u64>::new(|y| y.yield_(1)).next(), Some(1));
+    if word == "sent" {
+        // SAFETY: it calls `leaves`.
+        unsafe { libc::raise(signal) };
+    }
+    fault();
+}
+
+#[test]
+fn a_sent_signal_that_was_ignored_is_ignored() {
+    if inside().is_some() {
+        // SAFETY: it changes what a signal does to this process.
+        unsafe { libc::signal(libc::SIGSEGV, libc::SIG_IGN) };
+        assert_eq!(Generator::<u64>::new(|y| y.yield_(1)).next(), Some(1));
+        // SAFETY: it is ignored.
+        unsafe { libc::kill(libc::getpid(), libc::SIGSEGV) };
+        return;
+    }
+    run("a_sent_signal_that_was_ignored_is_ignored").assert_success();
+}
+
+#[test]
+fn two_that_overflow_at_once_are_one_whole_report() {
+    if inside().is_some() {
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(|| deep("one of four").next())).collect();
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+        return;
+    }
+    for _ in 0..5 {
+        assert_reported(
+            &run("two_that_overflow_at_once_are_one_whole_report"),
+            &["'one of four'", "on_parent_stack\n"],
+        );
+    }
 }
 
 #[test]

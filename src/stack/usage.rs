@@ -215,15 +215,19 @@ mod tests {
     use crate::stack::slab;
 
     #[test]
-    fn high_water_and_trimming_go_by_pages() {
+    fn high_water_and_trimming() {
         let slot = slab::take(Class::with(1 << 20).expect("in range")).expect("a slot");
         let header = header::lay_out(slot);
         // SAFETY: the slot is ours, in all of this.
         unsafe {
-            assert!(high_water(header) <= system::page_size());
-            slot.limit().add(300_000).write(1);
-            assert!((size(header) - 300_000..=size(header) - 290_000).contains(&high_water(header)));
-            trim_if_deep(header);
+            // Windows does not tell what was touched.
+            #[cfg(unix)]
+            {
+                assert!(high_water(header) <= system::page_size());
+                slot.limit().add(300_000).write(1);
+                assert!((size(header) - 300_000..=size(header) - 290_000).contains(&high_water(header)));
+                trim_if_deep(header);
+            }
             #[cfg(target_os = "linux")]
             assert!(high_water(header) <= system::page_size());
             header.as_ref().measure.set(Measure::Painted);

@@ -43,6 +43,11 @@ impl Ended {
         format!("{}{}", String::from_utf8_lossy(&self.0.stdout), String::from_utf8_lossy(&self.0.stderr))
     }
 
+    /// The status that it exited with, if it was not ended by a signal.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.status.code()
+    }
+
     /// It ended well, and one test passed.
     #[track_caller]
     pub(crate) fn assert_success(&self) {
