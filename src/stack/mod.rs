@@ -61,7 +61,7 @@ pub use usage::{Measure, Usage, set_measure, usage};
 ///
 /// Address space and page tables are paid for by size (half a kibibyte of page tables a stack at this size), memory only
 /// for pages that were touched, so the size is chosen for what code needs: formatting a panic takes 14 KiB and a
-/// backtrace 21 KiB, parsers and debug builds several times that. At this size a million stacks fit in a four hundredth
+/// backtrace 21 KiB, parsers and debug builds several times that. At this size a million stacks fit in a five hundredth
 /// part of the address space of a process.
 pub const DEFAULT_SIZE: usize = 256 * 1024;
 

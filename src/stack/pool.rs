@@ -208,8 +208,8 @@ unsafe fn give_away(header: NonNull<Header>) {
 
 /// Gives the memory of free stacks back to the system: all but a page of each that this thread or the shared queue keeps.
 ///
-/// A stack in the pool keeps the pages that its users have touched, so that the next one finds them in the cache. The pool
-/// trims by itself only what leaves a thread's list and went deep. Call this when a program that has had deep or many
+/// A stack in the pool keeps the pages that its users have touched, so that the next one finds them in the cache. By itself
+/// the pool trims only what went deep and belonged to a thread that ends. Call this when a program that has had deep or many
 /// coroutines gets quiet; other threads' lists are theirs to trim.
 ///
 /// # Examples
