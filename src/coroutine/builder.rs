@@ -45,7 +45,7 @@ impl Builder {
         self
     }
 
-    /// The least usable size of the coroutine's stack, in bytes.
+    /// The least size of the coroutine's stack, in bytes, of which up to two kilobytes at its top are the library's.
     ///
     /// It is rounded up to a power of two, and to [`MIN_SIZE`](crate::stack::MIN_SIZE). The default is
     /// [`DEFAULT_SIZE`](crate::stack::DEFAULT_SIZE).
@@ -54,7 +54,8 @@ impl Builder {
         self
     }
 
-    /// A stack to run on instead of one from the pool. It is dropped when the coroutine has ended.
+    /// A stack to run on instead of one from the pool, whatever [`stack_size`](Self::stack_size) says. It is dropped when the
+    /// coroutine has ended.
     pub fn stack(mut self, stack: impl Stack) -> Self {
         self.stack = Some(Box::new(stack));
         self
