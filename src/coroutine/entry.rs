@@ -43,18 +43,15 @@ where
         place(header, body, created_at, name)
     } else {
         let body = Box::new(body);
-        place(header, move |yielder: &Yielder<Y, S, E>| unbox(body, yielder), created_at, name)
+        place(header, move |yielder: &Yielder<Y, S, E>| apart(|| (*body)(yielder)), created_at, name)
     }
 }
 
-/// Runs a large body. It has a frame of its own for the body, which must not become part of `entry`'s: that one runs also
-/// where the body does not, and the stack may be too small for the body.
+/// Calls `f` in a frame of its own: a large body must not become part of `entry`'s, which runs also where the body does not,
+/// and on stacks that may be too small for the body.
 #[inline(never)]
-fn unbox<F, Y, S, R, E>(body: Box<F>, yielder: &Yielder<Y, S, E>) -> Result<R, Thrown<E>>
-where
-    F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
-{
-    (*body)(yielder)
+fn apart<T>(f: impl FnOnce() -> T) -> T {
+    f()
 }
 
 #[inline(always)]

@@ -25,7 +25,7 @@ use super::error::StackError;
 use super::guard::Guard;
 use super::system;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 /// How many reservations there can be. Doubling fills the address space of a process long before: what takes many is
@@ -53,6 +53,8 @@ pub(crate) struct Reservation {
     pub(super) slots: AtomicUsize,
     /// The index of its class.
     class: AtomicUsize,
+    /// Whether its pages can be used at once, but for guards; or else are to be allowed slot by slot, but for guards.
+    usable: AtomicBool,
 }
 
 /// All reservations of the process, oldest first.
@@ -71,6 +73,7 @@ pub(crate) static TABLE: Table = Table {
             carved: AtomicUsize::new(0),
             slots: AtomicUsize::new(0),
             class: AtomicUsize::new(0),
+            usable: AtomicBool::new(false),
         }
     }; RESERVATIONS],
 };
@@ -211,7 +214,7 @@ impl Reservation {
     }
 
     /// A slot that was never handed out, if there is one. The caller holds the class's lock.
-    fn carve(&self, class: Class, guard: Guard) -> Option<Result<Slot, system::Failed>> {
+    fn carve(&self, class: Class) -> Option<Result<Slot, system::Failed>> {
         let number = self.carved.load(Ordering::Relaxed);
         if number == self.slots.load(Ordering::Relaxed) {
             return None;
@@ -219,12 +222,11 @@ impl Reservation {
         let slot = self.slot(number as u32, class);
         // SAFETY: nobody has the slot yet, and its pages are the reservation's.
         let ready = unsafe {
-            match guard {
-                Guard::Advice => guard.install(slot.base, guard_len()),
-                // Reserved without access: what is to be used is allowed, and the rest is the guard.
-                Guard::Protection => {
-                    leave_memory(number, class).and_then(|()| system::allow(slot.limit(), class.size()))
-                }
+            if self.usable.load(Ordering::Relaxed) {
+                Guard::in_use().install(slot.base, guard_len())
+            } else {
+                // What is to be used is allowed, and the rest is the guard.
+                leave_memory(number, class).and_then(|()| system::allow(slot.limit(), class.size()))
             }
         };
         Some(ready.map(|()| {
@@ -247,18 +249,17 @@ fn leave_memory(number: usize, class: Class) -> Result<(), system::Failed> {
 
 /// Cuts a slot off the newest reservation, or off a new one.
 fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
-    let guard = Guard::in_use();
     let spacing = guard_len() + class.size();
     let failed = |failed| StackError::os(failed, spacing, stacks());
-    if guard == Guard::Protection || Guard::has_been_refused() {
+    if Guard::in_use() == Guard::Protection || Guard::has_been_refused() {
         leave_mappings(spacing)?;
     }
-    if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class, guard)) {
+    if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class)) {
         return slot.map_err(failed);
     }
-    let newest = grow(stock.newest, class, spacing, guard)?;
+    let newest = grow(stock.newest, class, spacing)?;
     stock.newest = Some(newest);
-    newest.carve(class, guard).expect("a new reservation has room").map_err(failed)
+    newest.carve(class).expect("a new reservation has room").map_err(failed)
 }
 
 /// Refuses when the mappings that the process may have are nearly used up: the last ones are for its heap and its
@@ -282,12 +283,7 @@ fn leave_mappings(spacing: usize) -> Result<(), StackError> {
 }
 
 /// Makes a reservation that is twice as large as the last, or as large as the system allows.
-fn grow(
-    last: Option<&'static Reservation>,
-    class: Class,
-    spacing: usize,
-    guard: Guard,
-) -> Result<&'static Reservation, StackError> {
+fn grow(last: Option<&'static Reservation>, class: Class, spacing: usize) -> Result<&'static Reservation, StackError> {
     let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
     // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. (The first few are not
@@ -303,7 +299,7 @@ fn grow(
         slots = slots.min(enough_for);
     }
     // With guards of advice there is nothing more to do for a slot but to install its guard.
-    let usable = guard == Guard::Advice;
+    let usable = Guard::in_use() == Guard::Advice;
     let reserve = |len, left| match left {
         0 => system::reserve(len, usable),
         left => system::reserve(len + left, usable).and_then(|base| {
@@ -319,7 +315,7 @@ fn grow(
         reserved = reserve(slots * spacing, LEFT);
     }
     let base = reserved.map_err(|failed| StackError::os(failed, spacing, stacks()))?;
-    enter(base, class, spacing, slots).ok_or_else(|| {
+    enter(base, class, spacing, slots, usable).ok_or_else(|| {
         // SAFETY: it was reserved above, and nobody has heard of it.
         unsafe { system::release(base, slots * spacing) };
         StackError::reservations(RESERVATIONS, spacing, stacks())
@@ -327,7 +323,7 @@ fn grow(
 }
 
 /// Writes a reservation into the table, unless that is full.
-fn enter(base: NonNull<u8>, class: Class, spacing: usize, slots: usize) -> Option<&'static Reservation> {
+fn enter(base: NonNull<u8>, class: Class, spacing: usize, slots: usize, usable: bool) -> Option<&'static Reservation> {
     // Classes have locks of their own.
     static WRITERS: Mutex<()> = Mutex::new(());
     let _only = WRITERS.lock();
@@ -337,6 +333,7 @@ fn enter(base: NonNull<u8>, class: Class, spacing: usize, slots: usize) -> Optio
     place.spacing.store(spacing, Ordering::Relaxed);
     place.slots.store(slots, Ordering::Relaxed);
     place.class.store(class.index(), Ordering::Relaxed);
+    place.usable.store(usable, Ordering::Relaxed);
     TABLE.len.store(len + 1, Ordering::Release);
     Some(place)
 }
