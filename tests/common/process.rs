@@ -43,9 +43,16 @@ impl Ended {
         format!("{}{}", String::from_utf8_lossy(&self.0.stdout), String::from_utf8_lossy(&self.0.stderr))
     }
 
-    /// The status that it exited with, if it was not ended by a signal.
-    pub(crate) fn code(&self) -> Option<i32> {
-        self.0.status.code()
+    /// It exited with this status, which is none of the harness's own.
+    #[track_caller]
+    pub(crate) fn assert_code(&self, code: i32) {
+        let exited = if cfg!(panic = "unwind") {
+            self.0.status.code() == Some(code)
+        } else {
+            // As in `assert_signal`: the harness tells how the test's own process ended.
+            self.text().contains(&format!("got unexpected return code {code}\n"))
+        };
+        assert!(exited, "{:?} {}", self.0.status, self.text());
     }
 
     /// It ended well, and one test passed.
