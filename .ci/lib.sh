@@ -128,7 +128,7 @@ counted() {
     say "\$ $*"
     "$@" 2>&1 | tee "$log"
     awk -v empty=" planted ${EMPTY:-abort} " '
-        / Running | Doc-tests / { name = $2 == "unittests" ? $3 : $2; sub(/^tests\//, "", name); sub(/\.rs$/, "", name) }
+        / Running | Doc-tests / { name = $2 == "unittests" ? $3 : $2; sub(/^tests\//, "", name); sub(/(\/main)?\.rs$/, "", name) }
         /^test result: ok\./ {
             passed += $4
             programs++
