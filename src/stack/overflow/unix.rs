@@ -18,6 +18,10 @@ const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 const OURS_NEEDS: usize = 8 * 1024;
 const ALL_NEED: usize = 128 * 1024;
 
+/// An alternate stack of this size is the choice of somebody who has thought of handlers, and is left alone. Those that std
+/// makes are 8 or 16 KiB large.
+const CHOSEN: usize = 64 * 1024;
+
 /// How far the stack pointer may be from the address of an overflow. Functions whose frames are not probed (C compiled
 /// without stack-clash protection) can have moved it far below the address before they touch anything.
 const LARGEST_FRAME: usize = 1024 * 1024;
@@ -80,12 +84,12 @@ fn usable(base: NonNull<u8>) -> NonNull<u8> {
     unsafe { base.add(system::page_size()) }
 }
 
-/// Gives the thread an alternate stack, unless it has one that is large enough. Without one, overflows are bare signals.
+/// Gives the thread an alternate stack, unless it has a large one. Without one, overflows are bare signals.
 fn alternate_stack() -> Option<(NonNull<u8>, usize)> {
     let mut present = none();
     // SAFETY: it asks, and there is room for the answer.
     let asked = unsafe { libc::sigaltstack(ptr::null(), &mut present) } == 0;
-    if !asked || (present.ss_flags & libc::SS_DISABLE == 0 && present.ss_size >= least()) {
+    if !asked || (present.ss_flags & libc::SS_DISABLE == 0 && present.ss_size >= least().max(CHOSEN)) {
         return None;
     }
     let page = system::page_size();
