@@ -1,6 +1,8 @@
 //! gdb and perf see coroutines: each test runs this program again, for the test called `scene`, under the tool.
 // A harness whose panics abort runs each test in yet another process.
 #![cfg(all(target_os = "linux", panic = "unwind", not(switchback_fallback)))]
+// What watches memory does not stand a debugger beside it: AddressSanitizer's shadow would be in each core, 20 TB large.
+#![cfg(not(any(feature = "asan", feature = "tsan", feature = "valgrind")))]
 
 #[path = "common/process.rs"]
 mod process;
