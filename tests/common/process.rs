@@ -23,7 +23,13 @@ impl Outside<'_> {
     /// Runs the test called `name` again, where [`inside`] is `word`.
     pub(crate) fn run(&self, name: &str, word: &str) -> Ended {
         let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
-        let output = Command::new("sh")
+        let mut command = Command::new("sh");
+        // A sanitizer would take faults for its own, and end the process in another way.
+        for options in ["ASAN_OPTIONS", "TSAN_OPTIONS"] {
+            let before = std::env::var(options).unwrap_or_default();
+            command.env(options, format!("{before}:handle_segv=0:handle_sigbus=0"));
+        }
+        let output = command
             .args(["-c", &format!("{} exec {runner} \"$0\" \"$@\"", self.prelude)])
             .arg(std::env::current_exe().expect("a path"))
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
