@@ -150,9 +150,9 @@ impl fmt::Display for StackError {
             ),
             Kind::Memory { left, len, stacks } => write!(
                 f,
-                "mmap for stacks of {len} bytes, guard included, is not tried with {stacks} stacks mapped: of the \
-                 machine's memory {left} bytes are left (MemAvailable in /proc/meminfo), a stack takes a page of it at \
-                 least, and who uses the last is killed: add memory or keep fewer coroutines alive"
+                "mmap for stacks of {len} bytes, guard included, is not tried with {stacks} stacks mapped: {left} bytes \
+                 of memory are left (MemAvailable in /proc/meminfo, or memory.max of a control group), a stack takes a \
+                 page of it at least, and who uses the last is killed: add memory or keep fewer coroutines alive"
             ),
             Kind::Os { failed: Failed { call, error }, len, stacks, limit } => {
                 write!(

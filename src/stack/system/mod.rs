@@ -10,6 +10,8 @@
 use std::io;
 
 #[cfg(unix)]
+mod memory;
+#[cfg(unix)]
 #[path = "unix.rs"]
 mod this;
 #[cfg(windows)]

@@ -1,5 +1,7 @@
 //! Unix.
 
+use super::memory::kilobytes_of;
+pub(in crate::stack) use super::memory::memory;
 use super::{Failed, Resource};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
@@ -226,32 +228,6 @@ pub(in crate::stack) fn strict_overcommit() -> Option<usize> {
         return None;
     }
     kilobytes_of(&std::fs::read_to_string("/proc/meminfo").ok()?, "CommitLimit:")
-}
-
-/// How many bytes of memory the machine has left for new pages without anybody suffering, swap included, and how many it
-/// has in all (Linux: proc_meminfo(5)).
-pub(in crate::stack) fn memory() -> Option<(usize, usize)> {
-    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let bytes = |name| kilobytes_of(&memory, name).map(|number| number.saturating_mul(1024));
-    let left = bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:")?);
-    Some((left.min(left_to_group().unwrap_or(usize::MAX)), bytes("MemTotal:")?))
-}
-
-/// How many bytes the process's control groups have left to it (cgroups(7), version 2: `memory.max`, `memory.current`).
-fn left_to_group() -> Option<usize> {
-    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
-    let path = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let group = std::path::Path::new("/sys/fs/cgroup").join(path);
-    let left = |group: &std::path::Path| {
-        let number = |name| std::fs::read_to_string(group.join(name)).ok()?.trim().parse::<usize>().ok();
-        Some(number("memory.max")?.saturating_sub(number("memory.current")?))
-    };
-    group.ancestors().take_while(|group| group.starts_with("/sys/fs/cgroup")).filter_map(left).min()
-}
-
-fn kilobytes_of(memory: &str, name: &str) -> Option<usize> {
-    let line = memory.lines().find_map(|line| line.strip_prefix(name))?;
-    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 fn number_in(path: &str) -> Option<usize> {
