@@ -36,7 +36,9 @@ thread_local! {
 
 impl Side {
     pub(super) fn fresh(limit: *mut u8, top: *mut u8) -> Self {
-        Self { bottom: limit.cast_const().cast(), size: top.addr() - limit.addr() }
+        let side = Self { bottom: limit.cast_const().cast(), size: top.addr() - limit.addr() };
+        side.unpoison();
+        side
     }
 
     /// The side that runs. The other end of the switch is told its stack by the sanitizer.
@@ -45,10 +47,15 @@ impl Side {
         Self { bottom: ptr::null(), size: 0 }
     }
 
-    /// The coroutine has ended. Its last frames have never returned, so what is poisoned around their variables is
-    /// poisoned still, and the stack is somebody else's from now on.
+    /// The coroutine has ended, and the stack is somebody else's from now on.
     pub(super) fn ended(self) {
-        // SAFETY: these are the bounds of a stack on which nothing runs any more.
+        self.unpoison();
+    }
+
+    /// The last frames of whoever had the stack have never returned, so what was poisoned around their variables is
+    /// poisoned still. (It is not if the stack was left by a coroutine that ended; a test may have left one that did not.)
+    fn unpoison(self) {
+        // SAFETY: these are the bounds of a stack on which nothing runs.
         unsafe { __asan_unpoison_memory_region(self.bottom, self.size) };
     }
 }
