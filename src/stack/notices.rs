@@ -42,3 +42,13 @@ pub(super) fn released(limit: *mut u8, top: *mut u8) {
     #[cfg(switchback_valgrind)]
     super::valgrind::released(limit, top);
 }
+
+/// Calls `look`, which reads what frames that are gone have left between `limit` and `top` of a stack.
+#[inline(always)]
+pub(super) fn looking<T>(limit: *const u8, top: *const u8, look: impl FnOnce() -> T) -> T {
+    let _ = (limit, top);
+    #[cfg(switchback_valgrind)]
+    return super::valgrind::looking(limit, top, look);
+    #[cfg(not(switchback_valgrind))]
+    look()
+}

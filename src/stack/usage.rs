@@ -2,7 +2,7 @@
 
 use super::class::Class;
 use super::header::Header;
-use super::{pool, system};
+use super::{notices, pool, system};
 use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -153,7 +153,10 @@ pub(crate) unsafe fn high_water(header: NonNull<Header>) -> usize {
     if this.measure.get() == Measure::Painted {
         let (start, words) = words(this);
         // SAFETY: all of it was painted, and is initialised so. What runs on the stack is the caller, or is parked.
-        let unused = (0..words).find(|index| unsafe { start.add(*index).read_volatile() } != PAINT).unwrap_or(words);
+        let painted = |index: &usize| unsafe { start.add(*index).read_volatile() } == PAINT;
+        let unused = notices::looking(start.cast(), (&raw const *this).cast(), || {
+            (0..words).find(|index| !painted(index)).unwrap_or(words)
+        });
         return room - unused * size_of::<usize>();
     }
     let first = this.limit.addr().get().next_multiple_of(system::page_size());

@@ -18,7 +18,15 @@ const STACK_REGISTER: usize = 0x1501;
 /// `VG_USERREQ__STACK_DEREGISTER`: of an id.
 const STACK_DEREGISTER: usize = 0x1502;
 /// `VG_USERREQ__MAKE_MEM_DEFINED`, memcheck's: of an address and a length.
-const MAKE_MEM_DEFINED: usize = ((b'M' as usize) << 24) + ((b'C' as usize) << 16) + 2;
+const MAKE_MEM_DEFINED: usize = memchecks(2);
+/// `VG_USERREQ__ENABLE_ADDR_ERROR_REPORTING_IN_RANGE`, and `..DISABLE..`, likewise.
+const ENABLE_ADDR_ERRORS: usize = memchecks(13);
+const DISABLE_ADDR_ERRORS: usize = memchecks(14);
+
+/// The number of memcheck's `n`-th request (`memcheck.h`).
+const fn memchecks(n: usize) -> usize {
+    ((b'M' as usize) << 24) + ((b'C' as usize) << 16) + n
+}
 
 /// The ids of the stacks that are registered, by lowest byte.
 static REGISTERED: Mutex<BTreeMap<usize, usize>> = Mutex::new(BTreeMap::new());
@@ -42,6 +50,14 @@ pub(super) fn unregister(limit: *const u8) {
 /// are out of bounds for memcheck, and where they were the next coroutine's closure may be.
 pub(super) fn released(limit: *const u8, top: *const u8) {
     request(MAKE_MEM_DEFINED, limit.addr(), top.addr() - limit.addr());
+}
+
+/// Calls `look`, which may read what is out of bounds between `limit` and `top`.
+pub(super) fn looking<T>(limit: *const u8, top: *const u8, look: impl FnOnce() -> T) -> T {
+    request(DISABLE_ADDR_ERRORS, limit.addr(), top.addr() - limit.addr());
+    let seen = look();
+    request(ENABLE_ADDR_ERRORS, limit.addr(), top.addr() - limit.addr());
+    seen
 }
 
 fn add(limit: usize, top: usize) {
