@@ -253,8 +253,12 @@ fn install(signal: c_int, handler: usize, flags: c_int) {
 fn fault() {
     static CONSTANT: [u8; 4_096] = [7; 4_096];
     let constant = black_box(CONSTANT.as_ptr().cast_mut());
-    // SAFETY: it is not: this is to be a fault.
-    Generator::<()>::new(move |y| y.yield_(unsafe { constant.write_volatile(1) })).next();
+    let body = move |y: &switchback::Yielder<()>| {
+        // SAFETY: it is not: this is to be a fault.
+        unsafe { constant.write_volatile(1) };
+        y.yield_(())
+    };
+    Generator::new(body).next();
 }
 
 #[test]
