@@ -40,14 +40,14 @@ fn what_is_on_its_way_out_may_be_replaced_by_a_value_or_another_error() {
     type Words = Coroutine<i32, (), i32, &'static str>;
     let attempt = |y: &Yielder<i32, (), &'static str>| y.yield_(1);
     let mut returns = Words::throwing(move |y| {
-        let _ = attempt(y);
+        assert_eq!(attempt(y), Err(Thrown::Error("lost")));
         Ok(7)
     });
     returns.start().expect("starts");
     assert_eq!(returns.throw("lost"), Ok(Complete(7)));
 
     let mut raises = Words::throwing(move |y| {
-        let _ = attempt(y);
+        assert_eq!(attempt(y), Err(Thrown::Error("lost")));
         Err("another".into())
     });
     raises.start().expect("starts");
@@ -149,9 +149,8 @@ fn a_process_may_end_while_coroutines_are_suspended() {
     ended.assert_code(7);
     let text = ended.text();
     assert!(text.contains("all are suspended") && !text.contains("switchback:"), "{text}");
-    // Nobody closes what a frame or another thread still has; a thread-local's may be, as Python's best effort is.
-    assert!(
-        !["local", "forgotten", "other thread's"].iter().any(|name| text.contains(&format!("the {name}"))),
-        "{text}"
-    );
+    // Nobody closes what a frame, or another thread, still has. What a thread-local has is closed where those of the thread
+    // that exits are destroyed.
+    let closed: Vec<_> = text.lines().filter_map(|line| line.strip_suffix(" was closed")).collect();
+    assert!(closed == ["the kept one"] || (closed.is_empty() && cfg!(not(target_os = "linux"))), "{text}");
 }
