@@ -444,6 +444,7 @@ fn even_nothing_cannot_be_sent_too_early() {
     assert_eq!(co.state(), State::Created);
     assert_eq!(co.resume(), Ok(Yielded(1)), "next starts it");
     assert_eq!(co.send(Some(2)), Ok(Complete(Some(2))));
+    assert_eq!(Generator::<i32>::new(|y| y.yield_(1)).send(()), Err(SendError::NotStarted(())));
 }
 
 #[test]

@@ -104,7 +104,9 @@ fn a_send_and_a_throw_meet_the_same_frames() {
         .map(|how| {
             let trace = consuming_function(&mut co, how);
             let name = |line: &str| functions.into_iter().find(|name| line.contains(&format!("::{name}")));
-            trace.lines().filter_map(name).collect()
+            let mut met: Vec<_> = trace.lines().filter_map(name).collect();
+            met.dedup(); // functions of the library are generic over the first, and have it in their names
+            met
         })
         .into();
     assert_eq!(met, [functions; 3]);
