@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What .ci/cross, .ci/targets and .ci/sanitizers take from Debian (12 or later): linkers, C libraries and emulators, installed by apt-get;
-# and a second rustc with the sources of std, as rustup's toolchain brings no std for other targets. That one is unpacked
+# What .ci/cross, .ci/targets, .ci/sanitizers and .ci/python take from Debian (12 or later): linkers, C libraries, emulators
+# and Python, installed by apt-get; and a second rustc with the sources of std, as rustup's toolchain brings no std for other targets. That one is unpacked
 # into target/cross-rust, not installed. .ci/lib.sh has been sourced before.
 
 rust=${CROSS_RUST:-$CARGO_TARGET_DIR/cross-rust}

@@ -1,4 +1,4 @@
-//! What happens to bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports.
+//! Bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports. [n]: row n of docs/PYTHON.md.
 #![cfg(panic = "unwind")]
 
 mod common;
@@ -22,6 +22,7 @@ fn named<R: 'static>(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<R, T
 
 #[test]
 fn a_body_that_ignores_the_exit_of_a_drop_is_unwound_with_all_its_destructors() {
+    // [40]
     let log = Log::new();
     let inside = log.clone();
     let mut co = named("ignores", move |y| {
@@ -57,6 +58,7 @@ fn a_body_that_catches_the_unwind_and_returns_has_ended() {
 
 #[test]
 fn a_body_that_catches_the_unwind_and_yields_again_is_leaked_and_reported() {
+    // [40]
     let log = Log::new();
     let inside = log.clone();
     let mut co = named("for ever", move |y| {
@@ -77,6 +79,7 @@ fn a_body_that_catches_the_unwind_and_yields_again_is_leaked_and_reported() {
 
 #[test]
 fn a_lost_error_is_reported() {
+    // [39]
     reported("");
     let mut co = Builder::new()
         .name("fails late")
@@ -216,6 +219,7 @@ fn an_unwinding_yield_of_a_delegate_becomes_an_error_at_its_delegator() {
 
 #[test]
 fn a_panic_during_a_drop_during_a_panic_is_reported_and_does_not_abort() {
+    // [39]
     let mut co: Generator<i32> = named("second panic", |y| {
         let _ = y.yield_(1);
         panic_any("second")

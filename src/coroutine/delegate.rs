@@ -36,7 +36,8 @@ use std::thread;
 /// It cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a coroutine that can be delegated to here",
-    note = "a delegate yields, is sent and is thrown the same types as its delegator"
+    note = "a delegate yields, is sent and is thrown the same types as its delegator",
+    note = "the items of an iterator are yielded by `yield_all`"
 )]
 pub trait Delegate<Y, S, R, E>: sealed::Sealed<Y, S, R, E> {}
 
