@@ -91,26 +91,27 @@ fn a_lost_error_is_reported() {
 }
 
 #[test]
-fn an_unwind_that_a_delegate_swallows_is_raised_again_at_its_delegator() {
+fn a_delegate_is_not_unwound_with_its_delegator_but_asked_to_exit_when_its_handle_goes() {
     let log = Log::new();
     let (a, b) = (log.clone(), log.clone());
-    let mut swallows = Generator::<i32>::new(move |y| {
-        let caught = catch_unwind(AssertUnwindSafe(|| y.yield_(2)));
-        a.push(if caught.is_err() { "swallowed" } else { "not unwound" });
-        Ok(())
+    let mut polite = named("polite", move |y| {
+        let _local = a.dropper("ended");
+        let end = y.yield_(2);
+        a.push(format!("asked {}", end == Err(Thrown::Exit)));
+        end
     });
     let mut co = named("outermost", move |y| {
         let _local = b.dropper("unwound");
         let _ = y.yield_(1);
-        // The exit is ignored by delegating, so it is the delegate that the unwind begins in.
-        let _ = y.yield_from(&mut swallows);
+        // The exit is ignored by delegating.
+        let _ = y.yield_from(&mut polite);
         b.push("not reached");
         Ok(())
     });
     co.next();
     drop(co);
-    assert_eq!(log.take(), "swallowed unwound");
-    assert_eq!(reported("outermost"), [Event::ExitIgnored]);
+    assert_eq!(log.take(), "unwound asked true ended");
+    assert_eq!((reported("outermost"), reported("polite")), (vec![Event::ExitIgnored], vec![]));
 }
 
 #[test]
@@ -341,18 +342,18 @@ fn insist(y: &Yielder<i32>, inner: &mut Generator<i32>) -> Result<(), Thrown> {
 }
 
 #[test]
-fn an_unwind_that_the_middle_one_swallows_goes_on_outside_it() {
+fn those_that_ignore_the_exit_are_unwound_one_by_one_from_the_outermost_in() {
     let log = Log::new();
     let (a, b, c) = (log.clone(), log.clone(), log.clone());
-    let mut inner = Generator::<i32>::new(move |y| {
+    let mut inner = named("one", move |y| {
         let _local = a.dropper("inner");
         loop {
             let _ = y.yield_(1);
         }
     });
-    let mut middle = Generator::<i32>::new(move |y| {
-        let swallowed = catch_unwind(AssertUnwindSafe(|| insist(y, &mut inner))).is_err();
-        b.push(format!("middle {swallowed}"));
+    let mut middle = named("two", move |y| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| insist(y, &mut inner))).is_err();
+        b.push(format!("middle {unwound} {:?}", inner.state()));
         Ok(())
     });
     let mut co = named("three", move |y| {
@@ -363,8 +364,8 @@ fn an_unwind_that_the_middle_one_swallows_goes_on_outside_it() {
     });
     assert_eq!(co.next(), Some(1));
     drop(co);
-    assert_eq!(log.take(), "inner middle true outer");
-    assert_eq!(reported("three"), [Event::ExitIgnored]);
+    assert_eq!(log.take(), "outer middle true Suspended inner");
+    assert_eq!(["three", "two", "one"].map(reported), [[Event::ExitIgnored]; 3]);
 }
 
 #[test]

@@ -5,11 +5,11 @@ use super::control::{ABANDONED, Closer, Notice, RUNNING, Standing};
 use super::entry::Failure::{Panicked, Thrown as Failed};
 use super::entry::Outcome;
 use super::error::{CloseError, SendError, Thrown};
-use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
+use super::message::{CALL, EXIT, IGNORED, LEAVE, STUCK, UNWIND, YIELDED, address_of, decode};
 use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
-use crate::arch::{self, StackPointer};
+use crate::arch::{self, StackPointer, Word};
 use core::mem;
 use core::ptr;
 use std::panic::{self, AssertUnwindSafe};
@@ -63,17 +63,26 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         }
     }
 
-    /// Hands an exit or an unwind to the innermost coroutine and follows it outwards, until this one ends or yields.
+    /// Hands an exit to the innermost coroutine and follows it outwards, until this one ends or yields. Or has this one
+    /// unwind: by itself, whatever it delegates to. A delegate has not been asked, and is when its own handle goes.
     ///
     /// # Safety
     ///
     /// `parked` is what `control().parked` says, and parked.
     unsafe fn ask(&mut self, parked: StackPointer, closer: &Closer) -> Settled<Y, R, E> {
         self.control().parked.set(RUNNING);
-        let kind = if closer.unwind == 0 { EXIT } else { UNWIND };
-        // SAFETY: parked, and nobody else wakes it; both kinds go with a closer, which lives until this returns, and is
-        // taken out of every control block before: by `ignored`, or with the block (invariant 6).
-        let mut arrival = unsafe { arch::resume(parked, kind, address_of(closer)) };
+        let notice = Notice { yielded: Word::uninit(), parked, closer };
+        let delegate = self.control().root.delegate();
+        // SAFETY: the block of a delegate is valid while its delegator is parked, whose frames borrow the handle.
+        let (target, kind, word) = match unsafe { delegate.as_ref() } {
+            _ if closer.unwind == 0 => (parked, EXIT, address_of(closer)),
+            None => (parked, UNWIND, address_of(closer)),
+            Some(delegate) => (delegate.delegator_or(parked), LEAVE, address_of(&notice)),
+        };
+        // SAFETY: `parked` is parked, and nobody else wakes it; so is this coroutine in its delegation, if it is in one.
+        // The closer lives until this returns, and is taken out of every control block before: by `ignored`, or with the
+        // block (invariant 6). The notice is taken at once.
+        let mut arrival = unsafe { arch::resume(target, kind, word) };
         loop {
             if arrival.kind == CALL {
                 // SAFETY: it is a CALL, from a coroutine.
@@ -90,7 +99,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 return Settled::Ended(unsafe { self.collect(arrival.kind, arrival.word) });
             }
             let delegator = closer.ignored();
-            if delegator.is_null() || closer.unwind != 0 {
+            if delegator.is_null() {
                 self.control().parked.set(arrival.from);
                 // SAFETY: the word of YIELDED is a Y.
                 return Settled::Yielded(unsafe { decode(arrival.word) });
