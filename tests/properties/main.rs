@@ -3,6 +3,14 @@
 
 #[cfg(panic = "unwind")]
 mod bombs;
-mod hostile;
 #[cfg(panic = "unwind")]
+mod cases;
+mod chains;
+mod hostile;
+mod ledger;
+#[cfg(panic = "unwind")]
+mod owners;
 mod reports;
+mod rules;
+mod sideways;
+mod table;
