@@ -140,23 +140,26 @@ impl<Y, S, E> Yielder<Y, S, E> {
 
     #[inline(always)]
     fn delegate<R>(&self, kind: usize, first: S, inner: &mut Raw<Y, S, R, E>) -> Result<R, Thrown<E>> {
+        let standing = inner.control().standing();
+        // What is not sent is dropped here, as its destructor may suspend this coroutine, and the link is another one then.
+        let first = match standing {
+            Standing::Suspended(_) => Some(ManuallyDrop::new(first)),
+            _ => {
+                drop(first);
+                None
+            }
+        };
         let link = self.control.root.link.get();
         if link.is_null() || (thread::panicking() && !self.control.take_woken_panicking()) {
             core::hint::cold_path();
+            drop(first.map(ManuallyDrop::into_inner));
             return Err(Thrown::Misuse(self.why_refused()));
         }
-        let mut first = ManuallyDrop::new(first);
-        let (parked, kind, word) = match inner.control().standing() {
-            Standing::Suspended(parked) => (parked, kind, encode(&*first)),
-            Standing::Created(fresh) => {
-                // SAFETY: dropped once: it is not sent.
-                unsafe { ManuallyDrop::drop(&mut first) };
-                (fresh, NEXT, Word::uninit())
-            }
-            standing => {
+        let (parked, kind, word) = match (standing, &first) {
+            (Standing::Suspended(parked), Some(first)) => (parked, kind, encode::<S>(first)),
+            (Standing::Created(fresh), _) => (fresh, NEXT, Word::uninit()),
+            _ => {
                 core::hint::cold_path();
-                // SAFETY: as above.
-                unsafe { ManuallyDrop::drop(&mut first) };
                 return Err(Thrown::Misuse(match standing {
                     Standing::Running => Misuse::Running,
                     Standing::Abandoned => Misuse::Abandoned,

@@ -12,6 +12,7 @@ use super::unwind;
 use crate::arch::{self, StackPointer, Word};
 use core::mem;
 use core::ptr;
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
@@ -125,10 +126,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     fn shut_slow(&mut self) -> Shut {
         match self.control().standing() {
             Standing::Suspended(parked) => return self.shut_suspended(parked),
-            Standing::Created(_) => match panic::catch_unwind(AssertUnwindSafe(|| self.discard())) {
-                Ok(()) => {}
-                Err(payload) => self.pass_on(payload),
-            },
+            Standing::Created(_) => {
+                let dropped = panic::catch_unwind(AssertUnwindSafe(|| self.discard()));
+                self.pass_on(dropped);
+            }
             Standing::Running | Standing::Abandoned => {
                 self.give_up();
                 return Shut::Leaked;
@@ -142,7 +143,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: `parked` is parked.
         match unsafe { self.ask(parked, &Closer::new(0)) } {
             Settled::Ended(end) => {
-                self.settle_end(end);
+                self.pass_on(self.settle_end(end));
                 Shut::Ended
             }
             Settled::Yielded(value) => self.shut_stubborn(value),
@@ -162,52 +163,53 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: the coroutine is suspended, so its root's frame is there, and its errors are E's.
         let stale = unsafe { unwind::escape_of::<E>(self.control()) }.take();
         // Their destructors may panic; the body's frames are to be unwound all the same.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop((value, stale))));
-        let shut = match self.control().standing() {
+        let dropped = self.first_of(unwind::drop_caught(value), unwind::drop_caught(stale));
+        let ended = match self.control().standing() {
             Standing::Suspended(parked) if unwind::POSSIBLE => {
                 let closer = Closer::new(unwind::new_id());
                 self.control().set_pending(closer.unwind);
                 // SAFETY: `parked` is parked.
                 match unsafe { self.ask(parked, &closer) } {
-                    Settled::Ended(end) => {
-                        self.settle_end(end);
-                        Shut::Ended
-                    }
+                    Settled::Ended(end) => Some(self.settle_end(end)),
                     Settled::Yielded(value) => {
-                        mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
-                        Shut::Leaked
+                        mem::forget(unwind::drop_caught(value));
+                        None
                     }
-                    Settled::Stuck => Shut::Leaked,
+                    Settled::Stuck => None,
                 }
             }
-            _ => Shut::Leaked,
+            _ => None,
         };
-        if shut == Shut::Leaked {
+        let Some(ended) = ended else {
             // Nothing may unwind past whoever has to hear of it (a scope ends the process), not even the destructor of a
             // payload.
             self.give_up();
             mem::forget(dropped);
-            return shut;
-        }
-        if let Err(payload) = dropped {
-            self.pass_on(payload);
-        }
-        shut
+            return Shut::Leaked;
+        };
+        self.pass_on(self.first_of(dropped, ended));
+        Shut::Ended
     }
 
-    /// What a dropped coroutine has ended with: an error is reported, a panic goes on, the rest is dropped.
-    fn settle_end(&self, end: Outcome<R, E>) {
-        let payload = match end {
-            Err(Panicked(payload)) => Err(payload),
-            end => {
-                if matches!(&end, Err(Failed(Thrown::Error(_) | Thrown::Misuse(_)))) {
-                    report(Event::ErrorLost, self.description());
-                }
-                panic::catch_unwind(AssertUnwindSafe(|| drop(end)))
+    /// What a dropped coroutine has ended with: an error is reported, a panic is returned, the rest is dropped.
+    fn settle_end(&self, end: Outcome<R, E>) -> thread::Result<()> {
+        if let Err(Panicked(payload)) = end {
+            return Err(payload);
+        }
+        if let Err(Failed(Thrown::Error(_) | Thrown::Misuse(_))) = end {
+            report(Event::ErrorLost, self.description());
+        }
+        unwind::drop_caught(end)
+    }
+
+    /// The first of what two destructors, or a destructor and a body, have panicked with. A second one is lost.
+    fn first_of(&self, first: thread::Result<()>, second: thread::Result<()>) -> thread::Result<()> {
+        match (first, second) {
+            (Err(first), Err(second)) => {
+                self.lose(second);
+                Err(first)
             }
-        };
-        if let Err(payload) = payload {
-            self.pass_on(payload);
+            (first, second) => first.and(second),
         }
     }
 
@@ -217,13 +219,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 
     /// A panic out of a drop goes on from there, except during another panic, when it would end the process.
-    fn pass_on(&self, payload: Box<dyn std::any::Any + Send>) {
-        if thread::panicking() {
-            report(Event::PanicLost, self.description());
-            // Its destructor may panic as well, and so on: what that one panics with is not dropped any more.
-            mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
-        } else {
-            resume_panic(payload);
+    fn pass_on(&self, dropped: thread::Result<()>) {
+        match dropped {
+            Ok(()) => {}
+            Err(payload) if thread::panicking() => self.lose(payload),
+            Err(payload) => resume_panic(payload),
         }
+    }
+
+    fn lose(&self, payload: Box<dyn Any + Send>) {
+        report(Event::PanicLost, self.description());
+        unwind::lose(payload);
     }
 }
