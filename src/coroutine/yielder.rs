@@ -111,6 +111,13 @@ impl<Y, S, E> Yielder<Y, S, E> {
         }
     }
 
+    /// Whether there is a consumer to yield to just now: a coroutine that delegates, or that runs something on its consumer's
+    /// stack, has none.
+    #[inline(always)]
+    pub(crate) fn has_consumer(&self) -> bool {
+        !self.control.root.link.get().is_null()
+    }
+
     /// Takes note of who has woken this coroutine.
     #[inline(always)]
     pub(super) fn woken(&self, from: StackPointer) {
@@ -196,7 +203,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// Unwinds to the root of this coroutine, where `thrown` becomes its outcome.
     #[cold]
     #[inline(never)]
-    fn escape(&self, thrown: Thrown<E>) -> ! {
+    pub(crate) fn escape(&self, thrown: Thrown<E>) -> ! {
         if !unwind::POSSIBLE {
             self.strand(&thrown);
         }
