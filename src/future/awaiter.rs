@@ -3,9 +3,10 @@
 use super::current;
 use super::error::{CancelReason, Cancelled};
 use crate::coroutine::{Misuse, Thrown, Yielder};
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 use core::fmt;
 use core::future::Future;
+use core::mem::{self, MaybeUninit};
 use core::pin::pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, Waker};
@@ -77,21 +78,31 @@ pub struct Awaiter {
     yielder: NonNull<Inner>,
     /// The waker of the poll that runs the body now (invariant 14). Of no meaning after the exit.
     lent: Cell<Lent>,
-    /// The body's own waker, when no await has it. After the exit it is gone, and nobody gets one.
-    waker: Cell<Option<Waker>>,
-    /// How many times the body has been woken. With the awaiter's address it is never the same twice on a thread.
-    turn: Cell<u64>,
+    /// The body's own waker, which wakes the same task as `lent`; unless [`VACANT`] is set: then what is here has been moved
+    /// out. Nobody borrows it: whoever polls moves it out.
+    waker: UnsafeCell<MaybeUninit<Waker>>,
+    /// How many times the body has been woken, in [`TURN`]s, and whether `waker` is [`VACANT`]. With the awaiter's address the
+    /// count is never the same twice on a thread.
+    mark: Cell<u64>,
     /// How many awaits have been refused since the exit, from 1 on; 0 before it.
     refused: Cell<u32>,
 }
 
-/// A waker, owned by the await that polls with it. Nested awaits have one each: what a poll was given must stay in place
-/// until the poll returns, whatever wakers come meanwhile.
-pub(super) struct Lease {
-    waker: Waker,
-    /// Whose it is, and since when. No pointer to follow: the awaiter may be gone by the time that the poll returns.
+/// In a mark: there is no waker to be had.
+const VACANT: u64 = 1;
+/// In the mark of a lease only: its waker is not what has been moved out of the awaiter, bit by bit.
+const OTHER: u64 = 2;
+/// What a mark grows by when the body is woken.
+pub(super) const TURN: u64 = 4;
+
+/// Where a waker comes from that an await polls with and owns. Nested awaits have a waker each: what a poll was given must
+/// stay in place until the poll returns, whatever wakers come meanwhile.
+#[derive(Clone, Copy)]
+struct Lease {
+    /// Whose it is. No pointer to follow: the awaiter may be gone by the time that a poll returns.
     of: *const Awaiter,
-    turn: u64,
+    /// The awaiter's mark, as long as nothing has happened to that.
+    mark: u64,
 }
 
 impl Awaiter {
@@ -104,8 +115,8 @@ impl Awaiter {
         let awaiter = Awaiter {
             yielder: NonNull::from(yielder),
             lent: Cell::new(Lent::new(Waker::noop())),
-            waker: Cell::new(None),
-            turn: Cell::new(current::first_turn()),
+            waker: UnsafeCell::new(MaybeUninit::uninit()),
+            mark: Cell::new(current::first_turn() | VACANT),
             refused: Cell::new(0),
         };
         awaiter.lent.set(yielder.yield_(Signal::address(&awaiter))?);
@@ -216,23 +227,24 @@ impl Awaiter {
         self.refused.get() != 0
     }
 
-    /// The waker to poll with.
+    /// A waker to poll with.
     #[inline(always)]
-    fn lease(&self) -> Result<Lease, Cancelled> {
-        let waker = match self.waker.take() {
-            Some(waker) => waker,
-            None => {
-                core::hint::cold_path();
-                self.lease_slow()?
-            }
-        };
-        Ok(Lease { waker, of: self, turn: self.turn.get() })
+    fn lease(&self) -> Result<(Waker, Lease), Cancelled> {
+        let mark = self.mark.get();
+        if mark & VACANT != 0 {
+            core::hint::cold_path();
+            return Ok((self.lend()?, Lease { of: self, mark: mark | OTHER }));
+        }
+        let lease = Lease { of: self, mark: mark | VACANT };
+        self.mark.set(lease.mark);
+        // SAFETY: it was not vacant, and so it is moved out once.
+        Ok((unsafe { self.waker.get().read().assume_init() }, lease))
     }
 
-    /// The first await of a body, one inside of a poll of another, and those after the exit.
+    /// A waker for the first await of a body, for one inside of a poll of another, and none for those after the exit.
     #[cold]
     #[inline(never)]
-    fn lease_slow(&self) -> Result<Waker, Cancelled> {
+    fn lend(&self) -> Result<Waker, Cancelled> {
         let refused = self.refused.get();
         if refused == 0 {
             // SAFETY: the body runs, and has not been asked to leave, so the poll that lends the waker goes on (invariant 14).
@@ -246,27 +258,76 @@ impl Awaiter {
         Err(Cancelled::new(CancelReason::Dropped))
     }
 
-    /// Keeps the waker for the next await, unless there is a newer one by now.
+    /// Whether nothing has happened to this awaiter since the lease was given.
     #[inline(always)]
-    fn put_back(&self, lease: Lease) {
-        if lease.is_newest(self) {
-            self.waker.set(Some(lease.waker));
+    fn is_as_leased(&self, lease: Lease) -> bool {
+        ptr::eq(lease.of, self) && lease.mark == self.mark.get()
+    }
+
+    /// Whether the body has not been woken since.
+    fn is_newest(&self, lease: Lease) -> bool {
+        ptr::eq(lease.of, self) && lease.mark / TURN == self.mark.get() / TURN
+    }
+
+    /// Keeps the waker for the next await, if it is of any use for that. Then it is no longer the caller's.
+    #[inline(always)]
+    fn keep(&self, waker: &Waker, lease: Lease) -> bool {
+        if !self.is_as_leased(lease) {
+            core::hint::cold_path();
+            return self.is_newest(lease) && self.keep_other(waker);
         }
+        // What has been moved out is still there, bit by bit.
+        self.mark.set(lease.mark & !VACANT);
+        true
+    }
+
+    /// The waker is another one than what was here, or there is one here.
+    #[cold]
+    #[inline(never)]
+    fn keep_other(&self, waker: &Waker) -> bool {
+        let keeps = !self.is_cancelled();
+        if keeps {
+            let old = self.take();
+            // SAFETY: nobody borrows what is here, and the caller does not use the other any more.
+            unsafe { (*self.waker.get()).write(ptr::read(waker)) };
+            self.mark.set(self.mark.get() & !VACANT);
+            // Last: it may call anything.
+            drop(old);
+        }
+        keeps
+    }
+
+    /// Moves the body's own waker out.
+    fn take(&self) -> Option<Waker> {
+        let mark = self.mark.get();
+        self.mark.set(mark | VACANT);
+        // SAFETY: as in `lease`.
+        (mark & VACANT == 0).then(|| unsafe { self.waker.get().read().assume_init() })
     }
 
     /// Suspends the body until the next poll. Not if it has been suspended since the lease was given: a future that was
     /// polled with an old waker has to be polled with the new one first, or nobody will hear when it is ready; and what it
     /// waits for may have come meanwhile, and have woken somebody else.
     #[inline(always)]
-    fn suspend(&self, mut lease: Lease) -> Result<(), Cancelled> {
-        if !lease.is_newest(self) {
+    fn suspend(&self, waker: &mut Waker, lease: &mut Lease) -> Result<(), Cancelled> {
+        if !self.is_as_leased(*lease) {
             core::hint::cold_path();
-            return Ok(());
+            if !self.is_newest(*lease) {
+                (*waker, *lease) = self.lease()?;
+                return Ok(());
+            }
+            // A nested await may have left its waker here, which would be an old one by the next turn.
+            drop(self.take());
         }
         let lent = self.exchange(Signal::PENDING)?;
+        lease.mark += TURN;
         // SAFETY: it has just come (invariant 14).
-        lease.waker.clone_from(unsafe { lent.0.as_ref() });
-        self.waker.set(Some(lease.waker));
+        let lent = unsafe { lent.0.as_ref() };
+        if !waker.will_wake(lent) {
+            core::hint::cold_path();
+            lease.mark |= OTHER;
+            *waker = lent.clone();
+        }
         Ok(())
     }
 
@@ -275,13 +336,17 @@ impl Awaiter {
     pub(super) fn hand_out(&self, signal: Signal) -> Result<(), Cancelled> {
         if self.is_cancelled() {
             core::hint::cold_path();
-            return self.lease_slow().map(drop);
+            return self.lend().map(drop);
         }
         let lent = self.exchange(signal)?;
-        if let Some(mut waker) = self.waker.take() {
-            // SAFETY: it has just come (invariant 14).
-            waker.clone_from(unsafe { lent.0.as_ref() });
-            self.waker.set(Some(waker));
+        if self.mark.get() & VACANT == 0 {
+            // SAFETY: `lent` has just come (invariant 14); what is not vacant is a waker, and is borrowed for this call only,
+            // which calls nothing.
+            let is_old = unsafe { !(*self.waker.get()).assume_init_ref().will_wake(lent.0.as_ref()) };
+            if is_old {
+                core::hint::cold_path();
+                drop(self.take());
+            }
         }
         Ok(())
     }
@@ -292,7 +357,7 @@ impl Awaiter {
         match self.yielder().yield_(signal) {
             Ok(lent) => {
                 self.lent.set(lent);
-                self.turn.set(self.turn.get() + 1);
+                self.mark.set(self.mark.get() + TURN);
                 Ok(lent)
             }
             Err(thrown) => Err(self.cancelled(thrown)),
@@ -305,8 +370,8 @@ impl Awaiter {
         Cancelled::new(match thrown {
             Thrown::Exit => {
                 self.refused.set(1);
-                self.turn.set(self.turn.get() + 1);
-                drop(self.waker.take());
+                self.mark.set(self.mark.get() + TURN);
+                drop(self.take());
                 CancelReason::Dropped
             }
             Thrown::Misuse(Misuse::Panicking) => CancelReason::Panicking,
@@ -327,27 +392,25 @@ impl Awaiter {
 
 impl Drop for Awaiter {
     fn drop(&mut self) {
-        current::turns_end(self.turn.get());
-    }
-}
-
-impl Lease {
-    #[inline(always)]
-    fn is_newest(&self, awaiter: &Awaiter) -> bool {
-        ptr::eq(self.of, awaiter) && self.turn == awaiter.turn.get()
+        current::turns_end(self.mark.get());
+        drop(self.take());
     }
 }
 
 /// Where an await is to find its awaiter.
 pub(super) trait Place {
-    /// `None`: there is none.
-    fn with<T>(&self, f: impl FnOnce(&Awaiter) -> T) -> Option<T>;
+    /// The awaiter, if there is one. (No closure gets it, as all of an await is to be inlined.)
+    ///
+    /// # Safety
+    ///
+    /// Whoever calls this asks anew after whatever may take it elsewhere: a poll.
+    unsafe fn find(&self) -> Option<&Awaiter>;
 }
 
 impl Place for &Awaiter {
     #[inline(always)]
-    fn with<T>(&self, f: impl FnOnce(&Awaiter) -> T) -> Option<T> {
-        Some(f(self))
+    unsafe fn find(&self) -> Option<&Awaiter> {
+        Some(self)
     }
 }
 
@@ -356,18 +419,23 @@ impl Place for &Awaiter {
 #[inline(always)]
 pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
     let mut future = pin!(future);
+    // SAFETY: here and below, what is found is used before the next poll only.
+    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::new(CancelReason::Outside)) };
+    // Two locals: the waker's address is given away, and the rest stays in registers.
+    let (mut waker, mut lease) = awaiter.lease()?;
     loop {
-        let Some(lease) = place.with(Awaiter::lease) else { return Err(Cancelled::new(CancelReason::Outside)) };
-        let lease = lease?;
-        match future.as_mut().poll(&mut Context::from_waker(&lease.waker)) {
-            Poll::Ready(output) => {
-                place.with(|awaiter| awaiter.put_back(lease));
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        // SAFETY: as above.
+        let awaiter = unsafe { place.find() };
+        match (polled, awaiter) {
+            (Poll::Ready(output), awaiter) => {
+                if awaiter.is_some_and(|awaiter| awaiter.keep(&waker, lease)) {
+                    mem::forget(waker);
+                }
                 return Ok(output);
             }
-            Poll::Pending => match place.with(|awaiter| awaiter.suspend(lease)) {
-                Some(suspended) => suspended?,
-                None => return Err(Cancelled::new(CancelReason::Outside)),
-            },
+            (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
+            (Poll::Pending, None) => return Err(Cancelled::new(CancelReason::Outside)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The free functions, and the thread-local by which they find the body that they are called in.
 
-use super::awaiter::{Awaiter, Place, drive};
+use super::awaiter::{Awaiter, Place, TURN, drive};
 use super::error::{AwaitError, CancelReason, Cancelled, OUTSIDE};
 use core::cell::Cell;
 use core::ptr;
@@ -11,8 +11,8 @@ use std::thread;
 thread_local! {
     /// The awaiter of the innermost body that is being resumed, or null (invariant 13).
     static CURRENT: Cell<*const Awaiter> = const { Cell::new(ptr::null()) };
-    /// Greater than the turns of all awaiters that have been on this thread.
-    static TURN: Cell<u64> = const { Cell::new(1) };
+    /// Greater than the marks of all awaiters that have been on this thread.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Makes a body the current one as long as it is being resumed.
@@ -35,14 +35,14 @@ impl Drop for Entered {
     }
 }
 
-/// The first turn of a new awaiter. Those that were at the same address before it have had lower ones.
+/// The first turn of a new awaiter, as a mark. Those that were at the same address before it have had lower ones.
 pub(super) fn first_turn() -> u64 {
-    TURN.try_with(Cell::get).unwrap_or(1)
+    NEXT.try_with(Cell::get).unwrap_or(0)
 }
 
-/// The last turn of an awaiter that goes.
-pub(super) fn turns_end(turn: u64) {
-    let _ = TURN.try_with(|next| next.set(next.get().max(turn + 1)));
+/// The last mark of an awaiter that goes.
+pub(super) fn turns_end(mark: u64) {
+    let _ = NEXT.try_with(|next| next.set(next.get().max((mark / TURN + 1) * TURN)));
 }
 
 /// The body that this code is called in.
@@ -51,11 +51,11 @@ struct Here;
 
 impl Place for Here {
     #[inline(always)]
-    fn with<T>(&self, f: impl FnOnce(&Awaiter) -> T) -> Option<T> {
+    unsafe fn find(&self) -> Option<&Awaiter> {
         let awaiter = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-        // SAFETY: one that is named is in a frame of a body that is being resumed (invariant 13). `f` does not poll, so it
-        // returns before the body ends, or never.
-        unsafe { awaiter.as_ref() }.map(f)
+        // SAFETY: one that is named is in a frame of a body that is being resumed (invariant 13). Code that does not poll is
+        // left for good, or goes on inside of the same body.
+        unsafe { awaiter.as_ref() }
     }
 }
 
@@ -139,7 +139,8 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 /// ```
 #[inline(always)]
 pub fn try_await<F: IntoFuture>(future: F) -> Result<F::Output, AwaitError<F>> {
-    if Here.with(Awaiter::can_suspend) != Some(true) {
+    // SAFETY: it is not kept.
+    if !unsafe { Here.find() }.is_some_and(Awaiter::can_suspend) {
         core::hint::cold_path();
         return Err(AwaitError::Outside(future));
     }
@@ -182,8 +183,9 @@ pub fn await_or_unwind<F: IntoFuture>(future: F) -> F::Output {
 #[inline(never)]
 #[track_caller]
 fn unwind(cancelled: Cancelled) -> ! {
-    match Here.with(|awaiter| awaiter.unwind(cancelled)) {
-        Some(never) => never,
+    // SAFETY: nothing is polled.
+    match unsafe { Here.find() } {
+        Some(awaiter) => awaiter.unwind(cancelled),
         None => panic!("await_or_unwind cannot wait here: {cancelled}"),
     }
 }

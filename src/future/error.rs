@@ -41,8 +41,10 @@ pub struct Cancelled {
 }
 
 /// Why an await was [`Cancelled`].
+// As wide as a word, so that `Result<u64, Cancelled>` is a pair of words, which functions return in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum CancelReason {
     /// The future or stream that the body belongs to is being dropped, or the [`Host`](super::Host) that it runs on.
     Dropped,

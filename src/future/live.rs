@@ -5,6 +5,7 @@ use super::awaiter::{Awaiter, Inner, Lent, Signal};
 use super::current::Entered;
 use crate::coroutine::{Builder, Coroutine, CoroutineState, CreateError, SendError, Thrown};
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::panic::Location;
 use core::task::Waker;
 
@@ -13,8 +14,7 @@ pub(super) type Step<R> = Result<CoroutineState<Signal, R>, SendError<Lent>>;
 
 /// A coroutine whose body has an awaiter.
 pub(super) struct Live<R> {
-    /// `None` only in the midst of drop.
-    coroutine: Option<Coroutine<Signal, Lent, R>>,
+    coroutine: ManuallyDrop<Coroutine<Signal, Lent, R>>,
     /// In the outermost frame of the body, or dangling when that has ended.
     awaiter: *const Awaiter,
 }
@@ -36,7 +36,9 @@ impl<R: 'static> Live<R> {
         };
         let mut coroutine = builder.create_of(f, wrap, created_at)?;
         match coroutine.start() {
-            Ok(CoroutineState::Yielded(address)) => Ok(Self { coroutine: Some(coroutine), awaiter: address.to() }),
+            Ok(CoroutineState::Yielded(address)) => {
+                Ok(Self { coroutine: ManuallyDrop::new(coroutine), awaiter: address.to() })
+            }
             _ => unreachable!("it yields the address of its awaiter first"),
         }
     }
@@ -50,18 +52,17 @@ impl<R> Live<R> {
     /// When the body does.
     #[inline(always)]
     pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
-        let Some(coroutine) = &mut self.coroutine else { return Err(SendError::Finished(Lent::new(waker))) };
         let _entered = Entered::new(self.awaiter);
-        coroutine.send(Lent::new(waker))
+        self.coroutine.send(Lent::new(waker))
     }
 }
 
 impl<R> Drop for Live<R> {
     /// Closes the coroutine. Its awaits are its own to the end, also those of destructors.
     fn drop(&mut self) {
-        let coroutine = self.coroutine.take();
         let _entered = Entered::new(self.awaiter);
-        drop(coroutine);
+        // SAFETY: once.
+        unsafe { ManuallyDrop::drop(&mut self.coroutine) };
     }
 }
 
@@ -104,7 +105,7 @@ impl<R, F> Life<R, F> {
         let mut out = f.debug_struct(name);
         match self {
             Self::Fresh { created_at, .. } => out.field("created_at", &format_args!("{created_at}")),
-            Self::Live(Live { coroutine, .. }) => out.field("coroutine", coroutine),
+            Self::Live(Live { coroutine, .. }) => out.field("coroutine", &**coroutine),
             Self::Over => &mut out,
         };
         out.finish_non_exhaustive()
