@@ -13,4 +13,4 @@ pub use coroutine::{
     Builder, CloseError, Coroutine, CoroutineState, CreateError, Delegate, Description, Event, Generator, Misuse,
     Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook, try_scoped,
 };
-pub use future::{Awaiter, Cancelled, await_, stackful};
+pub use future::{Awaiter, Cancelled, await_, stackful, stackful_on};

@@ -65,7 +65,7 @@ where
     F: FnOnce(&Awaiter) -> T + 'static,
     T: 'static,
 {
-    Stackful { life: Life::Fresh { f: body, created_at: Location::caller() } }
+    Stackful::fresh(body, Location::caller())
 }
 
 /// [`stackful`] that takes the stack at once, and returns an error when there is none to be had.
@@ -115,6 +115,12 @@ impl Builder {
         T: 'static,
     {
         Ok(Stackful { life: Life::Live(Live::new(self, body, identity, Location::caller())?) })
+    }
+}
+
+impl<T, F> Stackful<T, F> {
+    pub(super) fn fresh(body: F, created_at: &'static Location<'static>) -> Self {
+        Self { life: Life::Fresh { f: body, created_at } }
     }
 }
 
