@@ -111,13 +111,6 @@ impl<Y, S, E> Yielder<Y, S, E> {
         }
     }
 
-    /// Whether there is a consumer to yield to just now: a coroutine that delegates, or that runs something on its consumer's
-    /// stack, has none.
-    #[inline(always)]
-    pub(crate) fn has_consumer(&self) -> bool {
-        !self.control.root.link.get().is_null()
-    }
-
     /// Takes note of who has woken this coroutine.
     #[inline(always)]
     pub(super) fn woken(&self, from: StackPointer) {

@@ -86,6 +86,8 @@ pub struct Awaiter {
     mark: Cell<u64>,
     /// How many awaits have been refused since the exit, from 1 on; 0 before it.
     refused: Cell<u32>,
+    /// Whose body has been interrupted by this one's running (invariant 13).
+    before: Cell<*const Awaiter>,
 }
 
 /// In a mark: there is no waker to be had.
@@ -106,7 +108,7 @@ struct Lease {
 }
 
 impl Awaiter {
-    /// Tells its address to whoever has made the coroutine, and waits for the first poll.
+    /// Waits for the first poll, then runs `body`.
     ///
     /// # Errors
     ///
@@ -118,8 +120,11 @@ impl Awaiter {
             waker: UnsafeCell::new(MaybeUninit::uninit()),
             mark: Cell::new(current::first_turn() | VACANT),
             refused: Cell::new(0),
+            before: Cell::new(ptr::null()),
         };
-        awaiter.lent.set(yielder.yield_(Signal::address(&awaiter))?);
+        awaiter.lent.set(yielder.yield_(Signal::PENDING)?);
+        awaiter.before.set(current::replace(&awaiter));
+        let _running = Running(&awaiter);
         Ok(body(&awaiter))
     }
 
@@ -191,8 +196,8 @@ impl Awaiter {
 
     /// Runs `f` on the stack of whoever polls the body's future, and returns what it returns.
     ///
-    /// For code that needs more stack than the body has. Nothing can be awaited in there: [`await_`](super::await_) does as
-    /// outside of any body. `f` must be `Send` although it stays on this thread, so that it cannot have the awaiter.
+    /// For code that needs more stack than the body has. It cannot suspend this body: to [`await_`](super::await_) it is outside,
+    /// where the poller is. `f` must be `Send` although it stays on this thread, so that it cannot have the awaiter.
     ///
     /// # Panics
     ///
@@ -207,6 +212,7 @@ impl Awaiter {
     /// assert!(future::block_on(text).starts_with("ThreadId"));
     /// ```
     pub fn on_parent_stack<T>(&self, f: impl FnOnce() -> T + Send) -> T {
+        let _away = Away::new(self);
         self.yielder().on_parent_stack(f)
     }
 
@@ -214,12 +220,6 @@ impl Awaiter {
     fn yielder(&self) -> &Inner {
         // SAFETY: the awaiter is made of the yielder of the body that it is inside of, and goes before it.
         unsafe { self.yielder.as_ref() }
-    }
-
-    /// Whether there is somebody to return `Pending` to just now.
-    #[inline(always)]
-    pub(super) fn can_suspend(&self) -> bool {
-        self.yielder().has_consumer()
     }
 
     /// Whether the body was asked to leave.
@@ -252,7 +252,7 @@ impl Awaiter {
         }
         if refused > PATIENCE && !thread::panicking() {
             // An answer to the exit that is none: what comes back is an unwind, or nothing.
-            let _ = self.yielder().yield_(Signal::PENDING);
+            let _ = self.yield_(Signal::PENDING);
         }
         self.refused.set(refused.saturating_add(1));
         Err(Cancelled::new(CancelReason::Dropped))
@@ -351,10 +351,17 @@ impl Awaiter {
         Ok(())
     }
 
+    /// Yields. Whatever comes back, be it an unwind, finds this body the current one again.
+    #[inline(always)]
+    fn yield_(&self, signal: Signal) -> Result<Lent, Thrown> {
+        let _away = Away::new(self);
+        self.yielder().yield_(signal)
+    }
+
     /// Yields, and takes note of what comes back.
     #[inline(always)]
     fn exchange(&self, signal: Signal) -> Result<Lent, Cancelled> {
-        match self.yielder().yield_(signal) {
+        match self.yield_(signal) {
             Ok(lent) => {
                 self.lent.set(lent);
                 self.mark.set(self.mark.get() + TURN);
@@ -386,14 +393,41 @@ impl Awaiter {
         if !self.is_cancelled() {
             panic!("await_or_unwind cannot wait here: {cancelled}");
         }
+        // Where nothing can unwind, this gives control away for good.
+        let _away = Away::new(self);
         self.yielder().escape(Thrown::Exit)
     }
 }
 
-impl Drop for Awaiter {
+/// The stretch from a body's first instruction to its last.
+struct Running<'a>(&'a Awaiter);
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        current::turns_end(self.mark.get());
-        drop(self.take());
+        let awaiter = self.0;
+        // The waker's destructor may call anything, await for instance.
+        awaiter.refused.set(awaiter.refused.get().max(1));
+        drop(awaiter.take());
+        current::turns_end(awaiter.mark.get());
+        current::replace(awaiter.before.get());
+    }
+}
+
+/// A stretch in which the body does not run: it has given control away.
+struct Away<'a>(&'a Awaiter);
+
+impl<'a> Away<'a> {
+    #[inline(always)]
+    fn new(awaiter: &'a Awaiter) -> Self {
+        current::replace(awaiter.before.get());
+        Self(awaiter)
+    }
+}
+
+impl Drop for Away<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.before.set(current::replace(self.0));
     }
 }
 

@@ -9,30 +9,16 @@ use std::thread;
 // Without destructors, so that they are there to the very end of a thread. Where std keeps thread-locals in keys they may be
 // gone before: then there is no body to be found.
 thread_local! {
-    /// The awaiter of the innermost body that is being resumed, or null (invariant 13).
+    /// The awaiter of the innermost body that runs, or null (invariant 13).
     static CURRENT: Cell<*const Awaiter> = const { Cell::new(ptr::null()) };
     /// Greater than the marks of all awaiters that have been on this thread.
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Makes a body the current one as long as it is being resumed.
-pub(super) struct Entered {
-    before: *const Awaiter,
-}
-
-impl Entered {
-    #[inline(always)]
-    pub(super) fn new(awaiter: *const Awaiter) -> Self {
-        Self { before: CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null()) }
-    }
-}
-
-impl Drop for Entered {
-    #[inline(always)]
-    fn drop(&mut self) {
-        // Where it is gone, it need not be put back.
-        let _ = CURRENT.try_with(|current| current.set(self.before));
-    }
+/// Makes another awaiter, or none, the current one, and returns which it was before.
+#[inline(always)]
+pub(super) fn replace(awaiter: *const Awaiter) -> *const Awaiter {
+    CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null())
 }
 
 /// The first turn of a new awaiter, as a mark. Those that were at the same address before it have had lower ones.
@@ -53,8 +39,8 @@ impl Place for Here {
     #[inline(always)]
     unsafe fn find(&self) -> Option<&Awaiter> {
         let awaiter = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-        // SAFETY: one that is named is in a frame of a body that is being resumed (invariant 13). Code that does not poll is
-        // left for good, or goes on inside of the same body.
+        // SAFETY: one that is named is in a frame of a body that runs (invariant 13). Code that does not poll is left for good,
+        // or goes on inside of the same body.
         unsafe { awaiter.as_ref() }
     }
 }
@@ -63,8 +49,8 @@ impl Place for Here {
 /// what it returns.
 ///
 /// It is [`Awaiter::await_`] for code that has not been handed the awaiter: implementations of `Read`, callbacks,
-/// functions below somebody else's synchronous library. It finds the body by a thread-local that is set while the body is
-/// being resumed; in a plain coroutine that a body resumes, the body is suspended, and the coroutine with it.
+/// functions below somebody else's synchronous library. It finds the body by a thread-local that is set while the body
+/// runs; in a plain coroutine that a body resumes, the body is suspended, and the coroutine with it.
 ///
 /// # Errors
 ///
@@ -140,7 +126,7 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 #[inline(always)]
 pub fn try_await<F: IntoFuture>(future: F) -> Result<F::Output, AwaitError<F>> {
     // SAFETY: it is not kept.
-    if !unsafe { Here.find() }.is_some_and(Awaiter::can_suspend) {
+    if unsafe { Here.find() }.is_none() {
         core::hint::cold_path();
         return Err(AwaitError::Outside(future));
     }

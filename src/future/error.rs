@@ -51,9 +51,9 @@ pub enum CancelReason {
     /// The awaited future was not ready, and the thread is unwinding from a panic: suspending now would make unrelated code
     /// believe that it is panicking.
     Panicking,
-    /// The awaited future was not ready, and there was nothing to suspend in this place: the code ran on the stack of
-    /// whoever resumed the body ([`on_parent_stack`](super::Awaiter::on_parent_stack)), or had left the body while the
-    /// future was being polled.
+    /// The awaited future was not ready, and there was nothing to suspend in this place any more: it was awaited in a plain
+    /// coroutine, which left the body in the midst of a poll and was resumed outside of any. Or it was awaited outside of any
+    /// body during a panic, when another panic would end the process.
     Outside,
 }
 

@@ -1,11 +1,10 @@
 //! What a stackful future and a stackful stream are inside: a body that waits for its first poll, a coroutine that waits for its
 //! next one, or nothing any more.
+#![forbid(unsafe_code)]
 
 use super::awaiter::{Awaiter, Inner, Lent, Signal};
-use super::current::Entered;
 use crate::coroutine::{Builder, Coroutine, CoroutineState, CreateError, SendError, Thrown};
 use core::fmt;
-use core::mem::ManuallyDrop;
 use core::panic::Location;
 use core::task::Waker;
 
@@ -14,9 +13,7 @@ pub(super) type Step<R> = Result<CoroutineState<Signal, R>, SendError<Lent>>;
 
 /// A coroutine whose body has an awaiter.
 pub(super) struct Live<R> {
-    coroutine: ManuallyDrop<Coroutine<Signal, Lent, R>>,
-    /// In the outermost frame of the body, or dangling when that has ended.
-    awaiter: *const Awaiter,
+    coroutine: Coroutine<Signal, Lent, R>,
 }
 
 impl<R: 'static> Live<R> {
@@ -36,10 +33,8 @@ impl<R: 'static> Live<R> {
         };
         let mut coroutine = builder.create_of(f, wrap, created_at)?;
         match coroutine.start() {
-            Ok(CoroutineState::Yielded(address)) => {
-                Ok(Self { coroutine: ManuallyDrop::new(coroutine), awaiter: address.to() })
-            }
-            _ => unreachable!("it yields the address of its awaiter first"),
+            Ok(CoroutineState::Yielded(_)) => Ok(Self { coroutine }),
+            _ => unreachable!("it waits for its first poll"),
         }
     }
 }
@@ -52,17 +47,7 @@ impl<R> Live<R> {
     /// When the body does.
     #[inline(always)]
     pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
-        let _entered = Entered::new(self.awaiter);
         self.coroutine.send(Lent::new(waker))
-    }
-}
-
-impl<R> Drop for Live<R> {
-    /// Closes the coroutine. Its awaits are its own to the end, also those of destructors.
-    fn drop(&mut self) {
-        let _entered = Entered::new(self.awaiter);
-        // SAFETY: once.
-        unsafe { ManuallyDrop::drop(&mut self.coroutine) };
     }
 }
 
@@ -105,7 +90,7 @@ impl<R, F> Life<R, F> {
         let mut out = f.debug_struct(name);
         match self {
             Self::Fresh { created_at, .. } => out.field("created_at", &format_args!("{created_at}")),
-            Self::Live(Live { coroutine, .. }) => out.field("coroutine", &**coroutine),
+            Self::Live(Live { coroutine, .. }) => out.field("coroutine", coroutine),
             Self::Over => &mut out,
         };
         out.finish_non_exhaustive()
