@@ -190,8 +190,9 @@ fn builders_name_it_and_size_its_stack() {
 
 #[test]
 fn without_a_stack_the_body_comes_back() {
+    let mut memory = [0_u8; 64];
     // SAFETY: it is refused as too small, so nothing runs on it.
-    let tiny = unsafe { ProvidedStack::new(NonNull::from(Box::leak(Box::new([0_u8; 64]))).cast(), 64) };
+    let tiny = unsafe { ProvidedStack::new(NonNull::from(&mut memory).cast(), 64) };
     let refused = Builder::new().stack(tiny).stackful(|_| "the body").expect_err("it is too small");
     assert!(refused.to_string().contains("64 usable bytes"), "{refused}");
     assert_eq!(block_on(stackful(refused.into_body())), "the body");
