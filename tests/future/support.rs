@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what never comes. Nothing is asserted of times; what is lost must not hang for ever.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What a waker of these tests does: counts, and wakes the thread.
 pub(crate) struct Flag {
