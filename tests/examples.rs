@@ -187,6 +187,32 @@ fn scoped_merge() {
     ]);
 }
 
+#[cfg(unix)]
+#[test]
+fn sync_over_async() {
+    Run::quiet("sync_over_async").expect_lines(&[
+        "download 1: 5000 records, all as they were sent",
+        "download 2: 5000 records, all as they were sent",
+        "download 3: 5000 records, all as they were sent",
+        "all three at once, on one thread",
+        "the first squares of a stream that is dropped then: [0, 1, 4, 9, 16]",
+    ]);
+}
+
+#[cfg(unix)]
+#[test]
+fn async_host() {
+    let run = Run::of("async_host", &[OsStr::new("400")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    run.expect_lines(&[
+        "400 scripts at once, on one thread: total 1596400, up to 400 in the midst of a call",
+        "400 scripts one by one: total 1596400",
+        "a script without an end: timed out and dropped, and the interpreter has left it",
+    ]);
+    let wrong = Run::of("async_host", &[OsStr::new("many")]);
+    assert!(!wrong.success && wrong.stderr.contains("usage: async_host [SCRIPTS]"), "{}", wrong.whole);
+}
+
 /// The tour as it is run without a path, which counts the source of the crate.
 #[test]
 fn million_holds_as_many_as_it_is_told() {

@@ -9,6 +9,7 @@ use super::yielder::Yielder;
 use super::{Coroutine, Generator};
 use crate::stack::{Class, Header, pool};
 use crate::stack::{Stack, StackError};
+use core::convert::identity;
 use core::fmt;
 use core::panic::Location;
 use core::ptr::NonNull;
@@ -123,9 +124,27 @@ impl Builder {
         E: 'static,
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
     {
+        self.create_of(body, identity, Location::caller())
+    }
+
+    /// Makes a coroutine whose body is made of `f`, which is what comes back if there is no stack.
+    #[inline(always)]
+    pub(crate) fn create_of<Y, S, R, E, F, B>(
+        self,
+        f: F,
+        body: impl FnOnce(F) -> B,
+        created_at: &'static Location<'static>,
+    ) -> Result<Coroutine<Y, S, R, E>, CreateError<F>>
+    where
+        Y: 'static,
+        S: 'static,
+        R: 'static,
+        E: 'static,
+        B: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
+    {
         match find_stack(self.size, self.stack) {
-            Ok(header) => Ok(Coroutine { raw: Raw::new(header, body, Location::caller(), self.name) }),
-            Err((error, stack)) => Err(CreateError::new(error, body, stack)),
+            Ok(header) => Ok(Coroutine { raw: Raw::new(header, body(f), created_at, self.name) }),
+            Err((error, stack)) => Err(CreateError::new(error, f, stack)),
         }
     }
 }

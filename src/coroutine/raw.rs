@@ -124,25 +124,29 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         kind: usize,
         value: T,
     ) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+        // Copied, as a handle that is somewhere in memory would be read again for it.
+        let control = self.control;
         self.control().parked.set(RUNNING);
         // SAFETY: `parked` is parked, and nobody else wakes it: the mark is gone from the control block (invariant 1).
         let arrival = unsafe { arch::resume(parked, kind, encode(&value)) };
         mem::forget(value);
+        if arrival.kind == YIELDED {
+            // SAFETY: what has yielded has not ended, so its control block is there; the word of YIELDED is a Y (invariant 3).
+            return Ok(CoroutineState::Yielded(unsafe {
+                control.as_ref().parked.set(arrival.from);
+                decode(arrival.word)
+            }));
+        }
+        core::hint::cold_path();
         // SAFETY: it answers the resume above.
         unsafe { self.receive(arrival) }
     }
 
     /// # Safety
     ///
-    /// `arrival` is what the coroutine answered.
+    /// `arrival` is what the coroutine answered, and no YIELDED.
     #[inline(always)]
     unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
-        if arrival.kind == YIELDED {
-            self.control().parked.set(arrival.from);
-            // SAFETY: the word of YIELDED is a Y (invariant 3).
-            return Ok(CoroutineState::Yielded(unsafe { decode(arrival.word) }));
-        }
-        core::hint::cold_path();
         if arrival.kind == RETURNED {
             // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
             let value = unsafe { decode(arrival.word) };

@@ -196,7 +196,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// Unwinds to the root of this coroutine, where `thrown` becomes its outcome.
     #[cold]
     #[inline(never)]
-    fn escape(&self, thrown: Thrown<E>) -> ! {
+    pub(crate) fn escape(&self, thrown: Thrown<E>) -> ! {
         if !unwind::POSSIBLE {
             self.strand(&thrown);
         }

@@ -1,0 +1,481 @@
+//! The body's side: waiting for a future.
+
+use super::current;
+use super::error::{CancelReason, Cancelled};
+use crate::coroutine::{Misuse, Thrown, Yielder};
+use core::cell::{Cell, UnsafeCell};
+use core::fmt;
+use core::future::Future;
+use core::mem::{self, MaybeUninit};
+use core::pin::pin;
+use core::ptr::{self, NonNull};
+use core::task::{Context, Poll, Waker};
+use std::thread;
+
+/// What a body is suspended with, and woken by.
+pub(super) type Inner = Yielder<Signal, Lent>;
+
+/// What a body yields: null when it waits, or the address of what it hands out (invariant 15).
+#[derive(Clone, Copy)]
+pub(super) struct Signal(*const ());
+
+impl Signal {
+    pub(super) const PENDING: Self = Self(ptr::null());
+
+    pub(super) fn address<T>(of: &T) -> Self {
+        Self((&raw const *of).cast())
+    }
+
+    #[inline(always)]
+    pub(super) fn is_pending(self) -> bool {
+        self.0.is_null()
+    }
+
+    #[inline(always)]
+    pub(super) fn to<T>(self) -> *const T {
+        self.0.cast()
+    }
+}
+
+/// What a body is sent: the waker of the poll that resumes it, which is there as long as that poll (invariant 14).
+#[derive(Clone, Copy)]
+pub(super) struct Lent(NonNull<Waker>);
+
+impl Lent {
+    #[inline(always)]
+    pub(super) fn new(waker: &Waker) -> Self {
+        Self(NonNull::from(waker))
+    }
+}
+
+/// After its exit a body is refused this many awaits before it counts as one that ignores the exit. Code that tries again
+/// whatever the error is gives up sooner, and a loop that never does is unwound.
+const PATIENCE: u32 = 1_000;
+
+/// What a [`stackful`](super::stackful) body waits with: a reference to it is the body's one argument.
+///
+/// It may be handed to any function that the body calls, and used at any depth. Functions that are not handed it use the
+/// free [`await_`](super::await_), which finds it by a thread-local. It cannot leave the body, or its thread.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::future::{block_on, yield_now};
+/// use switchback::{Cancelled, stackful};
+/// use switchback::future::Awaiter;
+///
+/// fn deep(cx: &Awaiter, levels: u32) -> Result<u32, Cancelled> {
+///     if levels == 0 {
+///         cx.await_(yield_now())?; // suspends all levels
+///         return Ok(0);
+///     }
+///     Ok(1 + deep(cx, levels - 1)?)
+/// }
+///
+/// assert_eq!(block_on(stackful(|cx| deep(cx, 100))), Ok(100));
+/// ```
+pub struct Awaiter {
+    yielder: NonNull<Inner>,
+    /// The waker of the poll that runs the body now (invariant 14). Of no meaning after the exit.
+    lent: Cell<Lent>,
+    /// The body's own waker, which wakes the same task as `lent`; unless [`VACANT`] is set: then what is here has been moved
+    /// out. Nobody borrows it: whoever polls moves it out.
+    waker: UnsafeCell<MaybeUninit<Waker>>,
+    /// How many times the body has been woken, in [`TURN`]s, and whether `waker` is [`VACANT`]. With the awaiter's address the
+    /// count is never the same twice on a thread.
+    mark: Cell<u64>,
+    /// How many awaits have been refused since the exit, from 1 on; 0 before it.
+    refused: Cell<u32>,
+    /// Whose body has been interrupted by this one's running (invariant 13).
+    before: Cell<*const Awaiter>,
+}
+
+/// In a mark: there is no waker to be had.
+const VACANT: u64 = 1;
+/// In the mark of a lease only: its waker is not what has been moved out of the awaiter, bit by bit.
+const OTHER: u64 = 2;
+/// What a mark grows by when the body is woken.
+pub(super) const TURN: u64 = 4;
+
+/// Where a waker comes from that an await polls with and owns. Nested awaits have a waker each: what a poll was given must
+/// stay in place until the poll returns, whatever wakers come meanwhile.
+#[derive(Clone, Copy)]
+struct Lease {
+    /// Whose it is. No pointer to follow: the awaiter may be gone by the time that a poll returns.
+    of: *const Awaiter,
+    /// The awaiter's mark, as long as nothing has happened to that.
+    mark: u64,
+}
+
+impl Awaiter {
+    /// Waits for the first poll, then runs `body`.
+    ///
+    /// # Errors
+    ///
+    /// When there will be none: the coroutine is dropped.
+    pub(super) fn within<R>(yielder: &Inner, body: impl FnOnce(&Awaiter) -> R) -> Result<R, Thrown> {
+        let awaiter = Awaiter {
+            yielder: NonNull::from(yielder),
+            lent: Cell::new(Lent::new(Waker::noop())),
+            waker: UnsafeCell::new(MaybeUninit::uninit()),
+            mark: Cell::new(current::first_turn() | VACANT),
+            refused: Cell::new(0),
+            before: Cell::new(ptr::null()),
+        };
+        awaiter.lent.set(yielder.yield_(Signal::PENDING)?);
+        awaiter.before.set(current::replace(&awaiter));
+        let _running = Running(&awaiter);
+        Ok(body(&awaiter))
+    }
+
+    /// Suspends the body until `future` is ready, and returns what it returns.
+    ///
+    /// Whoever polls the body's future gets `Pending` meanwhile, and is woken by `future`. A future that is ready at once
+    /// suspends nothing. It is pinned on the body's own stack, so waiting allocates nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`]: `future` was dropped before it was ready, most often because the body's future is being dropped.
+    ///
+    /// # Panics
+    ///
+    /// When `future` does. And when the body's future was dropped and the body goes on awaiting, over and over: a private
+    /// panic then unwinds it to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future;
+    /// use switchback::stackful;
+    ///
+    /// let sum = stackful(|cx| {
+    ///     let two = cx.await_(future::ready(2))?;
+    ///     let three = cx.await_(async { future::yield_now().await; 3 })?;
+    ///     Ok::<i32, switchback::Cancelled>(two + three)
+    /// });
+    /// assert_eq!(future::block_on(sum), Ok(5));
+    /// ```
+    #[inline(always)]
+    pub fn await_<F: IntoFuture>(&self, future: F) -> Result<F::Output, Cancelled> {
+        drive(self, future.into_future())
+    }
+
+    /// Waits like [`await_`](Self::await_), and returns plainly what the future returns: for places where `?` cannot be
+    /// used, such as a comparison function or a callback of somebody else's.
+    ///
+    /// When the await is cancelled, the stack unwinds up to the body's end. Destructors run on the way, `catch_unwind` sees
+    /// the unwind as a panic (with no message printed), and mutexes of std that are held are poisoned. It is no panic: nobody
+    /// outside of the body hears of it.
+    ///
+    /// # Panics
+    ///
+    /// To unwind, as said: through frames of C that aborts the process. With `panic=abort` nothing can unwind: a body whose
+    /// future is dropped while it waits here is leaked. In a destructor that runs because of a panic, a future that is not
+    /// ready cannot be waited for, and this panics again, which aborts.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future;
+    /// use switchback::stackful;
+    ///
+    /// let sorted = stackful(|cx| {
+    ///     let mut words = ["pear", "fig", "banana"];
+    ///     words.sort_by_key(|word| cx.await_or_unwind(async { future::yield_now().await; word.len() }));
+    ///     words
+    /// });
+    /// assert_eq!(future::block_on(sorted), ["fig", "pear", "banana"]);
+    /// ```
+    #[inline(always)]
+    pub fn await_or_unwind<F: IntoFuture>(&self, future: F) -> F::Output {
+        match drive(self, future.into_future()) {
+            Ok(output) => output,
+            Err(cancelled) => self.unwind(cancelled),
+        }
+    }
+
+    /// Runs `f` on the stack of whoever polls the body's future, and returns what it returns.
+    ///
+    /// For code that needs more stack than the body has. It cannot suspend this body: to [`await_`](super::await_) it is outside,
+    /// where the poller is. `f` must be `Send` although it stays on this thread, so that it cannot have the awaiter.
+    ///
+    /// # Panics
+    ///
+    /// When `f` does, with its payload.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures_lite::future;
+    ///
+    /// let text = switchback::stackful(|cx| cx.on_parent_stack(|| format!("{:?}", std::thread::current().id())));
+    /// assert!(future::block_on(text).starts_with("ThreadId"));
+    /// ```
+    pub fn on_parent_stack<T>(&self, f: impl FnOnce() -> T + Send) -> T {
+        let _away = Away::new(self);
+        self.yielder().on_parent_stack(f)
+    }
+
+    #[inline(always)]
+    fn yielder(&self) -> &Inner {
+        // SAFETY: the awaiter is made of the yielder of the body that it is inside of, and goes before it.
+        unsafe { self.yielder.as_ref() }
+    }
+
+    /// Whether the body was asked to leave.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.refused.get() != 0
+    }
+
+    /// A waker to poll with.
+    #[inline(always)]
+    fn lease(&self) -> Result<(Waker, Lease), Cancelled> {
+        let mark = self.mark.get();
+        if mark & VACANT != 0 {
+            core::hint::cold_path();
+            return Ok((self.lend()?, Lease { of: self, mark: mark | OTHER }));
+        }
+        let lease = Lease { of: self, mark: mark | VACANT };
+        self.mark.set(lease.mark);
+        // SAFETY: it was not vacant, and so it is moved out once.
+        Ok((unsafe { self.waker.get().read().assume_init() }, lease))
+    }
+
+    /// A waker for the first await of a body, for one inside of a poll of another, and none for those after the exit.
+    #[cold]
+    #[inline(never)]
+    fn lend(&self) -> Result<Waker, Cancelled> {
+        let refused = self.refused.get();
+        if refused == 0 {
+            // SAFETY: the body runs, and has not been asked to leave, so the poll that lends the waker goes on (invariant 14).
+            return Ok(unsafe { self.lent.get().0.as_ref() }.clone());
+        }
+        if refused > PATIENCE && !thread::panicking() {
+            // An answer to the exit that is none: what comes back is an unwind, or nothing.
+            let _ = self.yield_(Signal::PENDING);
+        }
+        self.refused.set(refused.saturating_add(1));
+        Err(Cancelled::new(CancelReason::Dropped))
+    }
+
+    /// Whether nothing has happened to this awaiter since the lease was given.
+    #[inline(always)]
+    fn is_as_leased(&self, lease: Lease) -> bool {
+        ptr::eq(lease.of, self) && lease.mark == self.mark.get()
+    }
+
+    /// Whether the body has not been woken since.
+    fn is_newest(&self, lease: Lease) -> bool {
+        ptr::eq(lease.of, self) && lease.mark / TURN == self.mark.get() / TURN
+    }
+
+    /// Keeps the waker for the next await, if it is of any use for that. Then it is no longer the caller's.
+    #[inline(always)]
+    fn keep(&self, waker: &Waker, lease: Lease) -> bool {
+        if !self.is_as_leased(lease) {
+            core::hint::cold_path();
+            return self.is_newest(lease) && self.keep_other(waker);
+        }
+        // What has been moved out is still there, bit by bit.
+        self.mark.set(lease.mark & !VACANT);
+        true
+    }
+
+    /// The waker is another one than what was here, or there is one here.
+    #[cold]
+    #[inline(never)]
+    fn keep_other(&self, waker: &Waker) -> bool {
+        let keeps = !self.is_cancelled();
+        if keeps {
+            let old = self.take();
+            // SAFETY: nobody borrows what is here, and the caller does not use the other any more.
+            unsafe { (*self.waker.get()).write(ptr::read(waker)) };
+            self.mark.set(self.mark.get() & !VACANT);
+            // Last: it may call anything.
+            drop(old);
+        }
+        keeps
+    }
+
+    /// Moves the body's own waker out.
+    fn take(&self) -> Option<Waker> {
+        let mark = self.mark.get();
+        self.mark.set(mark | VACANT);
+        // SAFETY: as in `lease`.
+        (mark & VACANT == 0).then(|| unsafe { self.waker.get().read().assume_init() })
+    }
+
+    /// Suspends the body until the next poll. Not if it has been suspended since the lease was given: a future that was
+    /// polled with an old waker has to be polled with the new one first, or nobody will hear when it is ready; and what it
+    /// waits for may have come meanwhile, and have woken somebody else.
+    #[inline(always)]
+    fn suspend(&self, waker: &mut Waker, lease: &mut Lease) -> Result<(), Cancelled> {
+        if !self.is_as_leased(*lease) {
+            core::hint::cold_path();
+            if !self.is_newest(*lease) {
+                (*waker, *lease) = self.lease()?;
+                return Ok(());
+            }
+            // A nested await may have left its waker here, which would be an old one by the next turn.
+            drop(self.take());
+        }
+        let lent = self.exchange(Signal::PENDING)?;
+        lease.mark += TURN;
+        // SAFETY: it has just come (invariant 14).
+        let lent = unsafe { lent.0.as_ref() };
+        if !waker.will_wake(lent) {
+            core::hint::cold_path();
+            lease.mark |= OTHER;
+            *waker = lent.clone();
+        }
+        Ok(())
+    }
+
+    /// Suspends the body until the next poll, with something for whoever polls.
+    #[inline(always)]
+    pub(super) fn hand_out(&self, signal: Signal) -> Result<(), Cancelled> {
+        if self.is_cancelled() {
+            core::hint::cold_path();
+            return self.lend().map(drop);
+        }
+        let lent = self.exchange(signal)?;
+        if self.mark.get() & VACANT == 0 {
+            // SAFETY: `lent` has just come (invariant 14); what is not vacant is a waker, and is borrowed for this call only,
+            // which calls nothing.
+            let is_old = unsafe { !(*self.waker.get()).assume_init_ref().will_wake(lent.0.as_ref()) };
+            if is_old {
+                core::hint::cold_path();
+                drop(self.take());
+            }
+        }
+        Ok(())
+    }
+
+    /// Yields. Whatever comes back, be it an unwind, finds this body the current one again.
+    #[inline(always)]
+    fn yield_(&self, signal: Signal) -> Result<Lent, Thrown> {
+        let _away = Away::new(self);
+        self.yielder().yield_(signal)
+    }
+
+    /// Yields, and takes note of what comes back.
+    #[inline(always)]
+    fn exchange(&self, signal: Signal) -> Result<Lent, Cancelled> {
+        match self.yield_(signal) {
+            Ok(lent) => {
+                self.lent.set(lent);
+                self.mark.set(self.mark.get() + TURN);
+                Ok(lent)
+            }
+            Err(thrown) => Err(self.cancelled(thrown)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn cancelled(&self, thrown: Thrown) -> Cancelled {
+        Cancelled::new(match thrown {
+            Thrown::Exit => {
+                self.refused.set(1);
+                self.mark.set(self.mark.get() + TURN);
+                drop(self.take());
+                CancelReason::Dropped
+            }
+            Thrown::Misuse(Misuse::Panicking) => CancelReason::Panicking,
+            Thrown::Misuse(_) => CancelReason::Outside,
+        })
+    }
+
+    /// Unwinds to the body's end because of `cancelled`.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn unwind(&self, cancelled: Cancelled) -> ! {
+        if !self.is_cancelled() {
+            panic!("await_or_unwind cannot wait here: {cancelled}");
+        }
+        // Where nothing can unwind, this gives control away for good.
+        let _away = Away::new(self);
+        self.yielder().escape(Thrown::Exit)
+    }
+}
+
+/// The stretch from a body's first instruction to its last.
+struct Running<'a>(&'a Awaiter);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let awaiter = self.0;
+        // The waker's destructor may call anything, await for instance.
+        awaiter.refused.set(awaiter.refused.get().max(1));
+        drop(awaiter.take());
+        current::turns_end(awaiter.mark.get());
+        current::replace(awaiter.before.get());
+    }
+}
+
+/// A stretch in which the body does not run: it has given control away.
+struct Away<'a>(&'a Awaiter);
+
+impl<'a> Away<'a> {
+    #[inline(always)]
+    fn new(awaiter: &'a Awaiter) -> Self {
+        current::replace(awaiter.before.get());
+        Self(awaiter)
+    }
+}
+
+impl Drop for Away<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.before.set(current::replace(self.0));
+    }
+}
+
+/// Where an await is to find its awaiter.
+pub(super) trait Place {
+    /// The awaiter, if there is one. (No closure gets it, as all of an await is to be inlined.)
+    ///
+    /// # Safety
+    ///
+    /// Whoever calls this asks anew after whatever may take it elsewhere: a poll.
+    unsafe fn find(&self) -> Option<&Awaiter>;
+}
+
+impl Place for &Awaiter {
+    #[inline(always)]
+    unsafe fn find(&self) -> Option<&Awaiter> {
+        Some(self)
+    }
+}
+
+/// Polls until the future is ready. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
+/// plain coroutine is suspended in the middle of it and resumed inside of another body, or of none.
+#[inline(always)]
+pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
+    let mut future = pin!(future);
+    // SAFETY: here and below, what is found is used before the next poll only.
+    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::new(CancelReason::Outside)) };
+    // Two locals: the waker's address is given away, and the rest stays in registers.
+    let (mut waker, mut lease) = awaiter.lease()?;
+    loop {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        // SAFETY: as above.
+        let awaiter = unsafe { place.find() };
+        match (polled, awaiter) {
+            (Poll::Ready(output), awaiter) => {
+                if awaiter.is_some_and(|awaiter| awaiter.keep(&waker, lease)) {
+                    mem::forget(waker);
+                }
+                return Ok(output);
+            }
+            (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
+            (Poll::Pending, None) => return Err(Cancelled::new(CancelReason::Outside)),
+        }
+    }
+}
+
+impl fmt::Debug for Awaiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Awaiter").field("is_cancelled", &self.is_cancelled()).finish_non_exhaustive()
+    }
+}

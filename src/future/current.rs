@@ -1,0 +1,189 @@
+//! The free functions, and the thread-local by which they find the body that they are called in.
+
+use super::awaiter::{Awaiter, Place, TURN, drive};
+use super::error::{AwaitError, CancelReason, Cancelled, OUTSIDE};
+use core::cell::Cell;
+use core::ptr;
+use std::thread;
+
+// Without destructors, so that they are there to the very end of a thread. Where std keeps thread-locals in keys they may be
+// gone before: then there is no body to be found.
+thread_local! {
+    /// The awaiter of the innermost body that runs, or null (invariant 13).
+    static CURRENT: Cell<*const Awaiter> = const { Cell::new(ptr::null()) };
+    /// Greater than the marks of all awaiters that have been on this thread.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Makes another awaiter, or none, the current one, and returns which it was before.
+#[inline(always)]
+pub(super) fn replace(awaiter: *const Awaiter) -> *const Awaiter {
+    CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null())
+}
+
+/// The first turn of a new awaiter, as a mark. Those that were at the same address before it have had lower ones.
+pub(super) fn first_turn() -> u64 {
+    NEXT.try_with(Cell::get).unwrap_or(0)
+}
+
+/// The last mark of an awaiter that goes.
+pub(super) fn turns_end(mark: u64) {
+    let _ = NEXT.try_with(|next| next.set(next.get().max((mark / TURN + 1) * TURN)));
+}
+
+/// The body that this code is called in.
+#[derive(Clone, Copy)]
+struct Here;
+
+impl Place for Here {
+    #[inline(always)]
+    unsafe fn find(&self) -> Option<&Awaiter> {
+        let awaiter = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
+        // SAFETY: one that is named is in a frame of a body that runs (invariant 13). Code that does not poll is left for good,
+        // or goes on inside of the same body.
+        unsafe { awaiter.as_ref() }
+    }
+}
+
+/// Suspends the [`stackful`](super::stackful) body that this is called in, at any depth, until `future` is ready, and returns
+/// what it returns.
+///
+/// It is [`Awaiter::await_`] for code that has not been handed the awaiter: implementations of `Read`, callbacks,
+/// functions below somebody else's synchronous library. It finds the body by a thread-local that is set while the body
+/// runs; in a plain coroutine that a body resumes, the body is suspended, and the coroutine with it.
+///
+/// # Errors
+///
+/// [`Cancelled`]: `future` was dropped before it was ready, most often because the body's future is being dropped. `?` makes an
+/// [`io::Error`](std::io::Error) of it where one is wanted.
+///
+/// # Panics
+///
+/// Outside of any body: [`try_await`] hands the future back instead. And as [`Awaiter::await_`].
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::{AsyncRead, AsyncReadExt, future};
+/// use std::io::{self, Read};
+/// use switchback::{await_, stackful};
+///
+/// /// An async reader as a blocking one.
+/// struct Blocking<R>(R);
+///
+/// impl<R: AsyncRead + Unpin> Read for Blocking<R> {
+///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+///         await_(self.0.read(buffer))?
+///     }
+/// }
+///
+/// // `read_to_string` is std's, and knows nothing of futures.
+/// let text = future::block_on(stackful(|_| io::read_to_string(Blocking(&b"from afar"[..]))))?;
+/// assert_eq!(text, "from afar");
+/// # Ok::<(), io::Error>(())
+/// ```
+#[inline(always)]
+#[track_caller]
+pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
+    match try_await(future) {
+        Ok(output) => Ok(output),
+        Err(AwaitError::Cancelled(cancelled)) => Err(cancelled),
+        Err(AwaitError::Outside(_)) => Err(outside()),
+    }
+}
+
+/// [`await_`] that hands the future back where there is nothing to suspend.
+///
+/// # Errors
+///
+/// - [`AwaitError::Outside`]: this is not inside of a body. The future has not been polled;
+/// - [`AwaitError::Cancelled`]: as [`await_`].
+///
+/// # Panics
+///
+/// As [`Awaiter::await_`].
+///
+/// # Examples
+///
+/// Code that works in a task and in a plain thread:
+///
+/// ```
+/// use futures_lite::future::{block_on, yield_now};
+/// use switchback::{Cancelled, future::{AwaitError, try_await}};
+///
+/// fn pause() -> Result<(), Cancelled> {
+///     match try_await(yield_now()) {
+///         Ok(()) => Ok(()),
+///         Err(AwaitError::Outside(future)) => Ok(block_on(future)),
+///         Err(AwaitError::Cancelled(cancelled)) => Err(cancelled),
+///         Err(other) => unreachable!("{other}"),
+///     }
+/// }
+///
+/// assert_eq!(pause(), Ok(()));
+/// assert_eq!(block_on(switchback::stackful(|_| pause())), Ok(()));
+/// ```
+#[inline(always)]
+pub fn try_await<F: IntoFuture>(future: F) -> Result<F::Output, AwaitError<F>> {
+    // SAFETY: it is not kept.
+    if unsafe { Here.find() }.is_none() {
+        core::hint::cold_path();
+        return Err(AwaitError::Outside(future));
+    }
+    drive(Here, future.into_future()).map_err(AwaitError::Cancelled)
+}
+
+/// [`Awaiter::await_or_unwind`] for code that has not been handed the awaiter.
+///
+/// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two.
+///
+/// # Panics
+///
+/// Outside of any body. And as [`Awaiter::await_or_unwind`].
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::future::{block_on, yield_now};
+/// use switchback::{Generator, future::await_or_unwind, stackful};
+///
+/// let slow = || Generator::new(|y| {
+///     for i in 1..=4 {
+///         await_or_unwind(yield_now());
+///         y.yield_(i)?;
+///     }
+///     Ok(())
+/// });
+/// assert_eq!(block_on(stackful(move |_| slow().sum::<i32>())), 10);
+/// ```
+#[inline(always)]
+#[track_caller]
+pub fn await_or_unwind<F: IntoFuture>(future: F) -> F::Output {
+    match await_(future) {
+        Ok(output) => output,
+        Err(cancelled) => unwind(cancelled),
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn unwind(cancelled: Cancelled) -> ! {
+    // SAFETY: nothing is polled.
+    match unsafe { Here.find() } {
+        Some(awaiter) => awaiter.unwind(cancelled),
+        None => panic!("await_or_unwind cannot wait here: {cancelled}"),
+    }
+}
+
+/// What an await outside of any body comes to.
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn outside() -> Cancelled {
+    // A second panic would end the process.
+    if thread::panicking() {
+        return Cancelled::new(CancelReason::Outside);
+    }
+    panic!("{OUTSIDE}")
+}

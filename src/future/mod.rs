@@ -1,0 +1,24 @@
+//! Futures and coroutines, both ways: synchronous code that awaits, under any executor.
+//!
+//! | question | file |
+//! |---|---|
+//! | how does a body wait for a future? | `awaiter.rs` |
+//! | and code that was not handed the awaiter? | `current.rs` |
+//! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
+//! | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
+//! | what does an await return instead of a value? | `error.rs` |
+
+mod awaiter;
+mod current;
+mod error;
+mod host;
+mod live;
+mod stackful;
+mod stream;
+
+pub use awaiter::Awaiter;
+pub use current::{await_, await_or_unwind, try_await};
+pub use error::{AwaitError, CancelReason, Cancelled};
+pub use host::{Host, HostBuilder, OnHost, stackful_on};
+pub use stackful::{Stackful, stackful, try_stackful};
+pub use stream::{Emitter, StackfulStream, stackful_stream, try_stackful_stream};

@@ -1,0 +1,6 @@
+// An awaiter stays inside of its body.
+use switchback::stackful;
+
+fn main() {
+    drop(stackful(|cx| cx));
+}
