@@ -316,6 +316,8 @@ impl<'a> Body<'a> {
                 }));
                 caught.unwrap_or_else(seen);
             }
+            // As in table.rs.
+            Act::Forget if item.co.as_ref().is_some_and(|co| co.state() == State::Finished) => drop(item),
             Act::Forget => {
                 with(|world| world.forget(item.token.id));
                 mem::forget(item);
