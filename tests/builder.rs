@@ -429,6 +429,29 @@ fn each_of_a_chain_tells_of_the_next_and_only_while_it_delegates() {
 }
 
 #[test]
+fn on_parent_stack_runs_on_the_stack_of_whoever_resumed() {
+    fn here() -> usize {
+        let local = 0_u8;
+        (&raw const local).addr()
+    }
+    let near = |a: usize, b: usize| a.abs_diff(b) < 16 * 1024;
+    let mut co = Generator::<(usize, usize)>::new(|y| {
+        y.yield_((here(), y.on_parent_stack(here)))?;
+        y.yield_((here(), y.on_parent_stack(here)))?;
+        Ok(())
+    });
+    let (inside, parent) = co.next().expect("first");
+    assert!(near(parent, here()) && !near(inside, here()));
+    // Resumed by another coroutine, it is that one's stack.
+    let mut other = Generator::new(move |y| {
+        let (_, parent) = co.next().expect("second");
+        y.yield_(parent.abs_diff(here()))?;
+        Ok(())
+    });
+    assert!(other.next().expect("a distance") < 16 * 1024);
+}
+
+#[test]
 #[cfg(panic = "unwind")]
 fn on_parent_stack_nests_and_serves_destructors_in_a_forced_unwind() {
     fn here() -> usize {

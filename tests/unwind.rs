@@ -293,29 +293,6 @@ fn a_value_with_a_panicking_destructor_does_not_keep_the_body_from_being_unwound
 }
 
 #[test]
-fn on_parent_stack_runs_on_the_stack_of_whoever_resumed() {
-    fn here() -> usize {
-        let local = 0_u8;
-        (&raw const local).addr()
-    }
-    let near = |a: usize, b: usize| a.abs_diff(b) < 16 * 1024;
-    let mut co = Generator::<(usize, usize)>::new(|y| {
-        y.yield_((here(), y.on_parent_stack(here)))?;
-        y.yield_((here(), y.on_parent_stack(here)))?;
-        Ok(())
-    });
-    let (inside, parent) = co.next().expect("first");
-    assert!(near(parent, here()) && !near(inside, here()));
-    // Resumed by another coroutine, it is that one's stack.
-    let mut other = Generator::new(move |y| {
-        let (_, parent) = co.next().expect("second");
-        y.yield_(parent.abs_diff(here()))?;
-        Ok(())
-    });
-    assert!(other.next().expect("a distance") < 16 * 1024);
-}
-
-#[test]
 fn on_parent_stack_passes_panics_and_works_below_a_delegation() {
     let mut inner = Generator::<i32>::new(|y| {
         let caught = catch_unwind(AssertUnwindSafe(|| y.on_parent_stack(|| panic_any(7_u8))));
