@@ -5,10 +5,28 @@
 struct Readme;
 
 mod arch;
+mod cancelled;
 mod coroutine;
+mod runtime;
+mod scheduler;
 pub mod stack;
+pub mod thread;
+mod time;
 
+pub use cancelled::{CancelReason, Cancelled, ScopeId};
 pub use coroutine::{
     Builder, CloseError, Coroutine, CoroutineState, CreateError, Delegate, Description, Event, Generator, Misuse,
     Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook, try_scoped,
 };
+pub use runtime::{BuildError, RunError, Runtime, RuntimeBuilder, run};
+pub use scheduler::{Handle, Interrupted, Resumer};
+
+pub mod task {
+    //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
+
+    pub use crate::scheduler::{
+        Builder, Handle, Interrupted, JoinError, JoinHandle, Local, Resumer, SpawnError, Task, TaskId, check_cancelled,
+        current, park, park_timeout, shield, spawn, spawn_local, spawn_on, suspend, yield_now,
+    };
+    pub use crate::time::{Elapsed, Interval, deadline, interval, now, sleep, sleep_until, timeout, timeout_at};
+}

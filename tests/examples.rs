@@ -183,6 +183,24 @@ fn million_holds_as_many_as_it_is_told() {
 }
 
 #[test]
+fn skynet_sums_its_leaves_on_one_worker_and_on_all() {
+    let run = Run::of("skynet", &[OsStr::new("10000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert_eq!(run.stdout.lines().filter(|line| *line == "49995000").count(), 2, "{}", run.whole);
+    let wrong = Run::of("skynet", &[OsStr::new("11")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: skynet"), "{}", wrong.whole);
+}
+
+#[test]
+fn ring_goes_round_on_one_worker_and_on_all() {
+    let run = Run::of("ring", &[OsStr::new("50"), OsStr::new("1000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert_eq!(run.stdout.lines().filter(|line| line.contains(": 1000 steps, ")).count(), 2, "{}", run.whole);
+    let wrong = Run::of("ring", &[OsStr::new("none")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: ring"), "{}", wrong.whole);
+}
+
+#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);
