@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# What .ci/cross, .ci/targets and .ci/sanitizers take from Debian (12 or later): linkers, C libraries and emulators, installed by apt-get;
-# and a second rustc with the sources of std, as rustup's toolchain brings no std for other targets. That one is unpacked
+# What .ci/cross, .ci/targets, .ci/sanitizers, .ci/python and .ci/conformance take from Debian (12 or later): linkers, C
+# libraries, emulators and Python, installed by apt-get; and a second rustc with the sources of std, as rustup's toolchain
+# brings no std for other targets. That one is unpacked
 # into target/cross-rust, not installed. .ci/lib.sh has been sourced before.
 
 rust=${CROSS_RUST:-$CARGO_TARGET_DIR/cross-rust}
@@ -78,6 +79,19 @@ std_for() {
     cp "$crate/target/$target/release/deps"/lib*.r{lib,meta} "$lib.part"
     rm -f "$lib.part"/libempty-*
     mv "$lib.part" "$lib"
+}
+
+# for_aarch64: builds for that CPU from here on, and runs what is built by qemu-user. Sets `target` and `qemu`.
+for_aarch64() {
+    target=aarch64-unknown-linux-gnu
+    qemu='qemu-aarch64 -L /usr/aarch64-linux-gnu'
+    needs aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu qemu-aarch64 qemu-user \
+        /usr/aarch64-linux-gnu/lib/crt1.o libc6-dev-arm64-cross
+    other_rust
+    export CARGO_TARGET_DIR=$CARGO_TARGET_DIR/aarch64
+    cargo_for $target LINKER aarch64-linux-gnu-gcc
+    cargo_for $target RUNNER "$qemu"
+    say "$($RUSTC --version), $(qemu-aarch64 --version | head -n 1)"
 }
 
 # cargo_for TARGET NAME VALUE: sets cargo's variable of that name for the target.

@@ -1,6 +1,8 @@
 //! A backtrace leads from a coroutine through its delegators into whoever resumed it, and on.
 //!
 //! Not where corosensei switches: its frames lead to the consumer, past the delegators.
+//!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 #![cfg(not(switchback_fallback))]
 
 #[path = "common/require.rs"]
@@ -51,6 +53,7 @@ const ORDER: [&str; 5] =
 
 #[test]
 fn each_side_is_in_the_trace_and_the_trace_ends() {
+    // [88]
     let trace = consuming_function(&mut chain());
     assert_in_order(&trace, &ORDER);
     assert!(trace.lines().count() < 400, "it does not go round:\n{trace}");

@@ -1,4 +1,6 @@
 //! Names, sizes, stacks of one's own, and bodies of every size.
+//!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 
 use std::cell::{Cell, RefCell};
 use std::hint::black_box;
@@ -10,6 +12,7 @@ use switchback::{Builder, Coroutine, Generator, SendError, State, Thrown, Yielde
 
 #[test]
 fn names_and_places_are_kept_to_the_end() {
+    // [87]
     let line = line!() + 1;
     let mut co = Builder::new().name("named").generator(|y| y.yield_(1)).expect("a stack");
     for _ in 0..3 {
@@ -268,6 +271,7 @@ fn debug_output_tells_state_name_and_place() {
 
 #[test]
 fn a_given_stack_is_dropped_at_once_however_its_coroutine_ends() {
+    // [36]
     for how in ["close", "throw", "throw at a new one", "panic", "unwind"] {
         if cfg!(panic = "abort") && ["panic", "unwind"].contains(&how) {
             continue;

@@ -1,4 +1,6 @@
 //! gdb and perf see coroutines: each test runs this program again, for the test called `scene`, under the tool.
+//!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 // A harness whose panics abort runs each test in yet another process.
 #![cfg(all(target_os = "linux", panic = "unwind", not(switchback_fallback)))]
 // What watches memory does not stand a debugger beside it: AddressSanitizer's shadow would be in each core, 20 TB large.
@@ -244,6 +246,7 @@ fn assert_scene(output: &str, sites: &str, thread: u32) {
 
 #[test]
 fn the_gdb_script_lists_the_coroutines_of_a_process() {
+    // [88]
     let script = script();
     let commands = ["break switchback_test_stop", "run", &script, "switchback coroutines", "bt 1"];
     let Some(output) = gdb("stop", &commands, "") else { return };

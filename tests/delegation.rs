@@ -1,6 +1,6 @@
 //! `yield from` (PEP 380), between nested frames, iterators, and coroutines that have stacks of their own.
 //!
-//! The numbers in brackets are rows of CPython's behaviour as its own tests pin it.
+//! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
 mod common;
 
@@ -17,7 +17,6 @@ use switchback::{Builder, CloseError, Coroutine, Generator, Misuse, SendError, S
 type Co<R = i32> = Coroutine<i32, i32, R, &'static str>;
 
 type Result<T, E = Thrown<&'static str>> = std::result::Result<T, E>;
-
 type Y = Yielder<i32, i32, &'static str>;
 
 /// Yields 1, then what it is sent; on an error or an exit does what `on` says.
@@ -356,6 +355,7 @@ fn chain(innermost: Co, on_error: fn(usize, Thrown<&'static str>) -> Result<i32>
 
 #[test]
 fn ten_thousand_levels_pass_values_errors_and_the_result() {
+    // [80]
     on_a_small_stack(|| {
         let mut co = chain(sub(|_, t| Err(t)), |depth, thrown| match thrown {
             Thrown::Error("half way") if depth == DEPTH / 2 => Ok(0),
@@ -374,6 +374,7 @@ fn ten_thousand_levels_pass_values_errors_and_the_result() {
 
 #[test]
 fn ten_thousand_levels_are_closed_dropped_and_never_started() {
+    // [80]
     on_a_small_stack(|| {
         let mut co = chain(sub(|_, t| Err(t)), |_, thrown| Err(thrown));
         co.start().expect("starts");

@@ -11,6 +11,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -59,6 +60,7 @@ fn assert_fresh(program: &Path) {
 /// What a run left behind.
 struct Run {
     success: bool,
+    status: Option<i32>,
     stdout: String,
     stderr: String,
     whole: String,
@@ -68,6 +70,19 @@ impl Run {
     fn of(name: &str, arguments: &[&OsStr]) -> Run {
         let output = example(name).args(arguments).stdin(Stdio::null()).output();
         Run::from(output.unwrap_or_else(|error| panic!("{name} cannot be run: {error}")))
+    }
+
+    /// With this as its standard input.
+    fn fed(name: &str, arguments: &[&str], input: impl Into<Vec<u8>>) -> Run {
+        let mut command = example(name);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be run: {error}"));
+        let (mut pipe, input) = (child.stdin.take().expect("it is piped"), input.into());
+        // On a thread of its own: the example may print before it has read all. It need not read all.
+        let feeder = std::thread::spawn(move || drop(pipe.write_all(&input)));
+        let output = child.wait_with_output().expect("it can be waited for");
+        feeder.join().expect("writing does not panic");
+        Run::from(output)
     }
 
     /// Ended well and with nothing to complain of.
@@ -107,7 +122,7 @@ impl From<Output> for Run {
         let stdout = String::from_utf8(output.stdout).expect("an example prints UTF-8");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         let whole = format!("{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status);
-        Run { success: output.status.success(), stdout, stderr, whole }
+        Run { success: output.status.success(), status: output.status.code(), stdout, stderr, whole }
     }
 }
 
@@ -320,4 +335,108 @@ fn tour_minds_no_closed_pipe() {
     drop(child.stdout.take());
     let run = Run::from(child.wait_with_output().expect("the tour can be waited for"));
     assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+}
+
+/// A program of a generator with this body, of which the driver does these things.
+fn program(body: &str, main: &str) -> String {
+    let function = format!(r#"{{"ints":0,"gens":0,"body":[{body}]}}"#);
+    let head = r#""id":"é","kind":"gen","level":1,"profile":"by hand","slots":1"#;
+    format!(r#"{{{head},"funcs":[{function}],"main":[["new",0,0,null],["next",0],{main}]}}"#)
+}
+
+/// One that yields 1 and returns 42.
+fn answer() -> String {
+    program(r#"["yield",1,1,null],["return",2,42]"#, r#"["next",0]"#)
+}
+
+/// What CPython prints for it.
+const ANSWER: &str = r#"["prog","\u00e9"]
+["op",0,"new","s0","gen",0]
+["start",0,0]
+["op",1,"next","s0","yielded",1]
+["recv",0,1,null]
+["exit",0]
+["op",2,"next","s0","returned",42]
+["dropped",0]
+["op",3,"drop","s0","end"]
+["end","\u00e9",8]
+"#;
+
+#[test]
+fn replay_prints_what_cpython_prints() {
+    let run = Run::fed("replay", &[], format!("{}\n{}", answer(), answer()));
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert_eq!(run.stdout, ANSWER.repeat(2));
+}
+
+/// CPython 3.13 tells what the body returns when it is closed, and 3.12 does not.
+#[test]
+fn replay_tells_what_close_returns_when_it_is_asked_to() {
+    let returns =
+        program(r#"["try",1,[["yield",2,0,null]],[[["GeneratorExit"],null,[["return",3,7]]]],null]"#, r#"["close",0]"#);
+    Run::fed("replay", &[], &*returns).expect_lines(&[r#"["op",2,"close","s0","closed",null]"#]);
+    Run::fed("replay", &["--close-value"], &*returns).expect_lines(&[r#"["op",2,"close","s0","closed",7]"#]);
+}
+
+#[test]
+fn replay_stops_at_the_first_line_that_is_no_program() {
+    let program = answer();
+    let half = &program[..program.len() / 2];
+    let unknown = program.replace("\"yield\"", "\"yell\"");
+    let latin = [program.as_bytes(), b"\xe9"].concat();
+    let deep = "[".repeat(1_000_000);
+    for (bad, words) in [
+        (half.as_bytes(), "EOF while parsing"),
+        (unknown.as_bytes(), "function 0: yell 1: \"yell\" is unknown"),
+        (&latin, "it is not UTF-8"),
+        (deep.as_bytes(), "recursion limit exceeded"),
+        (b"{}", "there is no \"kind\""),
+    ] {
+        let input = [program.as_bytes(), b"\n\n# a remark\n", bad, b"\n", program.as_bytes(), b"\n"].concat();
+        let run = Run::fed("replay", &[], input);
+        assert_eq!(run.status, Some(2), "{}", run.whole);
+        // The first one's trace stays, nothing of the bad one's is there, and the last is not run.
+        assert_eq!(run.stdout, ANSWER, "{}", run.whole);
+        run.expect_stderr(&["replay: line 4: ", words]);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.whole);
+    }
+}
+
+#[test]
+fn replay_takes_no_other_arguments() {
+    for arguments in [&["--close"][..], &["--close-value", "--close-value"], &["file"]] {
+        let run = Run::fed("replay", arguments, answer());
+        assert!(run.status == Some(2) && run.stdout.is_empty(), "{}", run.whole);
+        assert_eq!(run.stderr, "replay: usage: replay [--close-value] <PROGRAMS\n");
+    }
+    let run = Run::quiet("replay");
+    assert!(run.stdout.is_empty(), "nothing in, nothing out: {}", run.whole);
+}
+
+#[test]
+fn replay_minds_no_closed_pipe() {
+    let mut command = example("replay");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it can be run");
+    drop(child.stdout.take());
+    let mut input = child.stdin.take().expect("it is piped");
+    // It ends at the first trace that nobody reads, and does not read the rest.
+    while writeln!(input, "{}", answer()).is_ok() {}
+    let run = Run::from(child.wait_with_output().expect("it can be waited for"));
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+}
+
+/// A frame can only be discarded by unwinding.
+#[test]
+#[cfg(panic = "abort")]
+fn replay_says_which_program_takes_unwinding() {
+    let ignores = r#"["try",1,[["yield",2,0,null]],[[["GeneratorExit"],null,[["yield",3,1,null]]]],null]"#;
+    // Closed, it is suspended again, and then leaves as it should.
+    let closed = program(ignores, r#"["close",0],["next",0]"#);
+    let dropped = program(ignores, r#"["drop",0]"#);
+    let run = Run::fed("replay", &[], format!("{}\n{closed}\n{dropped}\n{}\n", answer(), answer()));
+    assert!(run.status == Some(1) && run.stdout.starts_with(ANSWER), "{}", run.whole);
+    run.expect_lines(&[r#"["op",2,"close","s0","raised",["RuntimeError","generator ignored GeneratorExit"]]"#]);
+    assert_eq!(run.stdout.matches("prog").count(), 2, "{}", run.whole);
+    run.expect_stderr(&["replay: line 3: a frame is to be discarded, which takes unwinding"]);
 }

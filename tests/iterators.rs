@@ -1,6 +1,6 @@
 //! Coroutines as iterators, and iterators that coroutines delegate to.
 //!
-//! The numbers in brackets are rows of CPython's behaviour as its own tests pin it.
+//! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
 mod common;
 
@@ -31,6 +31,7 @@ fn a_for_loop_sees_every_item() {
 
 #[test]
 fn an_iteration_that_has_ended_stays_ended() {
+    // [6]
     let mut items = three();
     assert_eq!(items.by_ref().count(), 3);
     assert_eq!((items.next(), items.next()), (None, None));
@@ -61,6 +62,7 @@ fn leaving_a_loop_early_leaves_the_rest() {
 
 #[test]
 fn adaptors_compose() {
+    // [107]
     let sum: i32 = three().zip(three().skip(1)).map(|(a, b)| a * b).sum();
     assert_eq!(sum, 2 + 2 * 3);
     let naturals = Generator::<u64>::new(|y| y.yield_all(0..));

@@ -1,5 +1,6 @@
 //! The last words of a coroutine that runs out of stack, each in a process of its own; and whose faults are left alone.
 //!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 #![cfg(target_os = "linux")]
 
 #[path = "common/process.rs"]
@@ -50,6 +51,7 @@ fn assert_bare(ended: &Ended) {
 
 #[test]
 fn the_report_names_coroutine_place_size_and_remedy() {
+    // [108]
     if inside().is_some() {
         // A neighbour on either side, whose stack must not be what is written to.
         let mut before = Generator::new(|y| y.yield_all(0..));
@@ -253,8 +255,12 @@ fn install(signal: c_int, handler: usize, flags: c_int) {
 fn fault() {
     static CONSTANT: [u8; 4_096] = [7; 4_096];
     let constant = black_box(CONSTANT.as_ptr().cast_mut());
-    // SAFETY: it is not: this is to be a fault.
-    Generator::<()>::new(move |y| y.yield_(unsafe { constant.write_volatile(1) })).next();
+    let body = move |y: &switchback::Yielder<()>| {
+        // SAFETY: it is not: this is to be a fault.
+        unsafe { constant.write_volatile(1) };
+        y.yield_(())
+    };
+    Generator::new(body).next();
 }
 
 #[test]

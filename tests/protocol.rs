@@ -1,6 +1,6 @@
 //! Python's protocol on one coroutine (PEP 255 and 342): start, next, send, throw, close, drop.
 //!
-//! The numbers in brackets are rows of CPython's behaviour as its own tests pin it.
+//! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
 mod common;
 
@@ -42,7 +42,7 @@ fn creating_runs_nothing() {
 
 #[test]
 fn a_value_sent_too_early_comes_back_and_the_coroutine_is_still_usable() {
-    // [14]
+    // [14, 102]
     let mut co = echo();
     assert_eq!(co.send(7), Err(SendError::NotStarted(7)));
     assert_eq!(co.state(), State::Created);
@@ -54,7 +54,7 @@ fn a_value_sent_too_early_comes_back_and_the_coroutine_is_still_usable() {
 
 #[test]
 fn next_starts_and_then_sends_the_default() {
-    // [2, 3]
+    // [2, 3, 12]
     let mut co = echo();
     assert_eq!(co.resume(), Ok(Yielded(0)));
     assert_eq!(co.send(5), Ok(Yielded(5)));
@@ -79,7 +79,7 @@ fn a_return_value_is_delivered_once_and_finished_is_for_ever() {
 
 #[test]
 fn an_error_of_the_body_goes_to_whoever_resumed_it() {
-    // [7]
+    // [7, 22]
     let mut co = Echo::<&str>::throwing(|y| {
         y.yield_(1)?;
         Err("own")?;
@@ -286,7 +286,7 @@ fn an_exit_is_not_an_error_of_the_program() {
 
 #[test]
 fn a_running_coroutine_says_so_and_refuses() {
-    // [11, 16, 23, 35] A second handle to a running coroutine takes unsafe code; this is what it gets.
+    // [11, 16, 23, 35, 102] A second handle to a running coroutine takes unsafe code; this is what it gets.
     type Handle = *mut Coroutine<i32, i32, i32, &'static str>;
     let place: Rc<Cell<Handle>> = Rc::new(Cell::new(std::ptr::null_mut()));
     let inside = place.clone();
@@ -444,6 +444,7 @@ fn even_nothing_cannot_be_sent_too_early() {
     assert_eq!(co.state(), State::Created);
     assert_eq!(co.resume(), Ok(Yielded(1)), "next starts it");
     assert_eq!(co.send(Some(2)), Ok(Complete(Some(2))));
+    assert_eq!(Generator::<i32>::new(|y| y.yield_(1)).send(()), Err(SendError::NotStarted(())));
 }
 
 #[test]

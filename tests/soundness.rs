@@ -1,4 +1,6 @@
 //! The traps that safe stackful coroutines have fallen into, each with what happens here.
+//!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 
 mod common;
 
@@ -244,6 +246,7 @@ fn a_generator_works_inside_a_destructor_during_a_panic() {
 #[test]
 #[cfg(panic = "unwind")]
 fn a_generator_left_suspended_by_a_panic_goes_on_afterwards() {
+    // [90]
     struct StepsOnDrop(Rc<RefCell<Generator<i32>>>);
     impl Drop for StepsOnDrop {
         fn drop(&mut self) {
@@ -272,6 +275,7 @@ fn a_generator_left_suspended_by_a_panic_goes_on_afterwards() {
 
 #[test]
 fn resuming_oneself_through_shared_ownership_is_refused_by_the_owner() {
+    // [11]
     let place: Rc<RefCell<Option<Generator<i32>>>> = Rc::default();
     let inside = place.clone();
     *place.borrow_mut() = Some(Generator::new(move |y| {
@@ -373,6 +377,7 @@ fn a_closure_with_unstarted_coroutines_is_dropped_on_their_stacks() {
 
 #[test]
 fn a_misused_coroutine_is_an_error_and_not_a_hang() {
+    // [48]
     let mut co = Coroutine::<i32, i32>::new(|y| {
         let mut finished = Coroutine::<i32, i32>::new(|_| Ok(()));
         finished.start()?;

@@ -1,4 +1,6 @@
 //! Threads: the pool under contention, and what becomes of coroutines when their thread ends.
+//!
+//! Numbers in brackets are rows of docs/PYTHON.md.
 
 #[path = "common/reports.rs"]
 mod reports;
@@ -64,6 +66,7 @@ thread_local! {
     ignore = "thread-locals die there in an order of the process, not of their use by the thread"
 )]
 fn one_that_is_suspended_inside_a_dead_thread_local_never_runs_again() {
+    // [47]
     // The handle's thread-local is touched first, so it is destroyed last: after BORROWED, which the frame of the body has
     // a reference to, and after the register of the thread's stacks, which has marked the coroutine by then. (Were the
     // register older than KEPT, nothing could tell: docs/SAFETY.md, hole 2.)

@@ -1,4 +1,4 @@
-//! What happens to bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports.
+//! Bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports. [n]: row n of docs/PYTHON.md.
 #![cfg(panic = "unwind")]
 
 mod common;
@@ -22,6 +22,7 @@ fn named<R: 'static>(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<R, T
 
 #[test]
 fn a_body_that_ignores_the_exit_of_a_drop_is_unwound_with_all_its_destructors() {
+    // [40]
     let log = Log::new();
     let inside = log.clone();
     let mut co = named("ignores", move |y| {
@@ -57,6 +58,7 @@ fn a_body_that_catches_the_unwind_and_returns_has_ended() {
 
 #[test]
 fn a_body_that_catches_the_unwind_and_yields_again_is_leaked_and_reported() {
+    // [40]
     let log = Log::new();
     let inside = log.clone();
     let mut co = named("for ever", move |y| {
@@ -77,6 +79,7 @@ fn a_body_that_catches_the_unwind_and_yields_again_is_leaked_and_reported() {
 
 #[test]
 fn a_lost_error_is_reported() {
+    // [39]
     reported("");
     let mut co = Builder::new()
         .name("fails late")
@@ -88,26 +91,27 @@ fn a_lost_error_is_reported() {
 }
 
 #[test]
-fn an_unwind_that_a_delegate_swallows_is_raised_again_at_its_delegator() {
+fn a_delegate_is_not_unwound_with_its_delegator_but_asked_to_exit_when_its_handle_goes() {
     let log = Log::new();
     let (a, b) = (log.clone(), log.clone());
-    let mut swallows = Generator::<i32>::new(move |y| {
-        let caught = catch_unwind(AssertUnwindSafe(|| y.yield_(2)));
-        a.push(if caught.is_err() { "swallowed" } else { "not unwound" });
-        Ok(())
+    let mut polite = named("polite", move |y| {
+        let _local = a.dropper("ended");
+        let end = y.yield_(2);
+        a.push(format!("asked {}", end == Err(Thrown::Exit)));
+        end
     });
     let mut co = named("outermost", move |y| {
         let _local = b.dropper("unwound");
         let _ = y.yield_(1);
-        // The exit is ignored by delegating, so it is the delegate that the unwind begins in.
-        let _ = y.yield_from(&mut swallows);
+        // The exit is ignored by delegating.
+        let _ = y.yield_from(&mut polite);
         b.push("not reached");
         Ok(())
     });
     co.next();
     drop(co);
-    assert_eq!(log.take(), "swallowed unwound");
-    assert_eq!(reported("outermost"), [Event::ExitIgnored]);
+    assert_eq!(log.take(), "unwound asked true ended");
+    assert_eq!((reported("outermost"), reported("polite")), (vec![Event::ExitIgnored], vec![]));
 }
 
 #[test]
@@ -216,6 +220,7 @@ fn an_unwinding_yield_of_a_delegate_becomes_an_error_at_its_delegator() {
 
 #[test]
 fn a_panic_during_a_drop_during_a_panic_is_reported_and_does_not_abort() {
+    // [39]
     let mut co: Generator<i32> = named("second panic", |y| {
         let _ = y.yield_(1);
         panic_any("second")
@@ -337,18 +342,18 @@ fn insist(y: &Yielder<i32>, inner: &mut Generator<i32>) -> Result<(), Thrown> {
 }
 
 #[test]
-fn an_unwind_that_the_middle_one_swallows_goes_on_outside_it() {
+fn those_that_ignore_the_exit_are_unwound_one_by_one_from_the_outermost_in() {
     let log = Log::new();
     let (a, b, c) = (log.clone(), log.clone(), log.clone());
-    let mut inner = Generator::<i32>::new(move |y| {
+    let mut inner = named("one", move |y| {
         let _local = a.dropper("inner");
         loop {
             let _ = y.yield_(1);
         }
     });
-    let mut middle = Generator::<i32>::new(move |y| {
-        let swallowed = catch_unwind(AssertUnwindSafe(|| insist(y, &mut inner))).is_err();
-        b.push(format!("middle {swallowed}"));
+    let mut middle = named("two", move |y| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| insist(y, &mut inner))).is_err();
+        b.push(format!("middle {unwound} {:?}", inner.state()));
         Ok(())
     });
     let mut co = named("three", move |y| {
@@ -359,8 +364,8 @@ fn an_unwind_that_the_middle_one_swallows_goes_on_outside_it() {
     });
     assert_eq!(co.next(), Some(1));
     drop(co);
-    assert_eq!(log.take(), "inner middle true outer");
-    assert_eq!(reported("three"), [Event::ExitIgnored]);
+    assert_eq!(log.take(), "outer middle true Suspended inner");
+    assert_eq!(["three", "two", "one"].map(reported), [[Event::ExitIgnored]; 3]);
 }
 
 #[test]

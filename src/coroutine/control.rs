@@ -232,11 +232,11 @@ impl Closer {
     }
 }
 
-/// Tells a delegator that its delegate ignored the exit.
+/// Gives a delegator its delegate back, suspended.
 pub(super) struct Notice {
-    /// The value that was yielded, which the delegator drops.
+    /// With IGNORED, the value that was yielded, which the delegator drops.
     pub(super) yielded: Word,
-    /// Where the delegate is parked.
+    /// Where the delegate is parked, or the innermost that it delegates to.
     pub(super) parked: StackPointer,
     /// What the delegator has to answer now.
     pub(super) closer: *const Closer,

@@ -20,7 +20,7 @@
 use super::control::{DELEGATED, Notice, Standing};
 use super::entry::{Failure, Outcome};
 use super::error::{Misuse, Thrown};
-use super::message::{IGNORED, NEXT, VALUE, decode, encode};
+use super::message::{IGNORED, LEAVE, NEXT, VALUE, decode, encode};
 use super::raw::Raw;
 use super::unwind;
 use super::yielder::Yielder;
@@ -36,7 +36,8 @@ use std::thread;
 /// It cannot be implemented elsewhere.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a coroutine that can be delegated to here",
-    note = "a delegate yields, is sent and is thrown the same types as its delegator"
+    note = "a delegate yields, is sent and is thrown the same types as its delegator",
+    note = "the items of an iterator are yielded by `yield_all`"
 )]
 pub trait Delegate<Y, S, R, E>: sealed::Sealed<Y, S, R, E> {}
 
@@ -84,7 +85,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
     ///
     /// # Panics
     ///
-    /// When `inner` does, with its payload.
+    /// When `inner` does, with its payload. And as [`yield_`](Self::yield_): when the coroutine was dropped and its body went
+    /// on. Then `inner` is suspended as it was, and is asked to exit when its own handle is dropped.
     ///
     /// # Examples
     ///
@@ -138,23 +140,26 @@ impl<Y, S, E> Yielder<Y, S, E> {
 
     #[inline(always)]
     fn delegate<R>(&self, kind: usize, first: S, inner: &mut Raw<Y, S, R, E>) -> Result<R, Thrown<E>> {
+        let standing = inner.control().standing();
+        // What is not sent is dropped here, as its destructor may suspend this coroutine, and the link is another one then.
+        let first = match standing {
+            Standing::Suspended(_) => Some(ManuallyDrop::new(first)),
+            _ => {
+                drop(first);
+                None
+            }
+        };
         let link = self.control.root.link.get();
         if link.is_null() || (thread::panicking() && !self.control.take_woken_panicking()) {
             core::hint::cold_path();
+            drop(first.map(ManuallyDrop::into_inner));
             return Err(Thrown::Misuse(self.why_refused()));
         }
-        let mut first = ManuallyDrop::new(first);
-        let (parked, kind, word) = match inner.control().standing() {
-            Standing::Suspended(parked) => (parked, kind, encode(&*first)),
-            Standing::Created(fresh) => {
-                // SAFETY: dropped once: it is not sent.
-                unsafe { ManuallyDrop::drop(&mut first) };
-                (fresh, NEXT, Word::uninit())
-            }
-            standing => {
+        let (parked, kind, word) = match (standing, &first) {
+            (Standing::Suspended(parked), Some(first)) => (parked, kind, encode::<S>(first)),
+            (Standing::Created(fresh), _) => (fresh, NEXT, Word::uninit()),
+            _ => {
                 core::hint::cold_path();
-                // SAFETY: as above.
-                unsafe { ManuallyDrop::drop(&mut first) };
                 return Err(Thrown::Misuse(match standing {
                     Standing::Running => Misuse::Running,
                     Standing::Abandoned => Misuse::Abandoned,
@@ -171,10 +176,10 @@ impl<Y, S, E> Yielder<Y, S, E> {
         let arrival = unsafe { arch::delegate(parked, kind, word, link, theirs.root.outward.as_ptr()) };
         mine.part_from(&theirs.root);
         self.woken(arrival.from);
-        if arrival.kind == IGNORED {
+        if arrival.kind >= IGNORED {
             core::hint::cold_path();
-            // SAFETY: it is.
-            return Err(unsafe { self.ignored(arrival.word, inner) });
+            // SAFETY: it is IGNORED or LEAVE.
+            return Err(unsafe { self.given_back(arrival.kind, arrival.word, inner) });
         }
         let closer = theirs.closer.get();
         if !closer.is_null() {
@@ -183,7 +188,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
             // Before `inner` goes: the closer must not name its block when that is gone, whatever `collect` does.
             self.control.answer(closer);
         }
-        // SAFETY: what is not IGNORED is the end of `inner`.
+        // SAFETY: what is neither IGNORED nor LEAVE is the end of `inner`.
         match unsafe { inner.collect(arrival.kind, arrival.word) } {
             Ok(value) if closer.is_null() => Ok(value),
             outcome => {
@@ -197,15 +202,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
     #[cold]
     #[inline(never)]
     fn failed<R>(&self, outcome: Outcome<R, E>) -> Thrown<E> {
-        // SAFETY: a closer that a control block names is alive (invariant 6).
-        let closer = unsafe { self.control.closer.get().as_ref() };
         match outcome {
             Err(Failure::Panicked(payload)) => panic::resume_unwind(payload),
-            // An unwind that the delegate has swallowed goes on here: it is meant for a coroutine further out.
-            swallowed if closer.is_some_and(|closer| closer.unwind != 0) => {
-                drop(swallowed);
-                unwind::raise(closer.map_or(0, |closer| closer.unwind))
-            }
             Err(Failure::Thrown(thrown)) => thrown,
             // The delegate has answered the exit by returning. The exit is meant for this coroutine all the same.
             Ok(value) => {
@@ -215,18 +213,22 @@ impl<Y, S, E> Yielder<Y, S, E> {
         }
     }
 
-    /// The delegate has answered the exit by yielding. It stays suspended there.
+    /// The delegate stays suspended where it is: it has answered the exit by yielding, or this coroutine is to unwind.
     ///
     /// # Safety
     ///
-    /// `word` is that of an IGNORED.
+    /// `kind` and `word` are those of an IGNORED or a LEAVE.
     #[cold]
     #[inline(never)]
-    unsafe fn ignored<R>(&self, word: Word, inner: &mut Raw<Y, S, R, E>) -> Thrown<E> {
-        // SAFETY: IGNORED comes with the address of a notice, in the frame of whoever waits for this coroutine now.
+    unsafe fn given_back<R>(&self, kind: usize, word: Word, inner: &mut Raw<Y, S, R, E>) -> Thrown<E> {
+        // SAFETY: both come with the address of a notice, in the frame of whoever waits for this coroutine now.
         let notice = unsafe { &*word.assume_init().cast::<Notice>() };
         inner.control().parked.set(notice.parked);
         self.control.answer(notice.closer);
+        if kind == LEAVE {
+            // SAFETY: the closer lives until it is answered (invariant 6).
+            unwind::raise(unsafe { (*notice.closer).unwind });
+        }
         // SAFETY: the word is that of a YIELDED of the same types, whose sender is still parked.
         drop(unsafe { decode::<Y>(notice.yielded) });
         Thrown::Misuse(Misuse::Ignored)

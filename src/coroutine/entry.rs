@@ -188,9 +188,17 @@ fn tidy_up_slow<R, E>(control: &Control, outcome: Outcome<R, E>, escape: &Cell<O
     if own {
         return Err(Failure::Thrown(escape.take().unwrap_or(Thrown::Exit)));
     }
-    match panic::catch_unwind(AssertUnwindSafe(|| drop(escape.take()))) {
-        Err(payload) if outcome.is_ok() => Err(Failure::Panicked(payload)),
-        _ => outcome,
+    // Nothing catches what panics from here on. The first panic is what the consumer hears of.
+    match (unwind::drop_caught(escape.take()), outcome) {
+        (Ok(()), outcome) => outcome,
+        (Err(payload), Err(Failure::Panicked(first))) => {
+            unwind::lose(payload);
+            Err(Failure::Panicked(first))
+        }
+        (Err(first), outcome) => {
+            unwind::drop_caught(outcome).unwrap_or_else(unwind::lose);
+            Err(Failure::Panicked(first))
+        }
     }
 }
 

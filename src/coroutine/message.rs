@@ -22,7 +22,7 @@ pub(super) const DISCARD: usize = 5;
 /// The function has been run.
 pub(super) const RAN: usize = 6;
 
-// To a consumer. A delegator gets the two ends, too, or IGNORED.
+// To a consumer. A delegator gets the two ends, too, or IGNORED or LEAVE.
 
 /// The word is the Y that was yielded.
 pub(super) const YIELDED: usize = 0;
@@ -36,6 +36,8 @@ pub(super) const CALL: usize = 3;
 pub(super) const STUCK: usize = 4;
 /// The word is the address of a [`Notice`](super::control::Notice): the delegate ignored an exit.
 pub(super) const IGNORED: usize = 5;
+/// Likewise: the delegator is to unwind, and leaves the delegate as it is.
+pub(super) const LEAVE: usize = 6;
 
 /// Whether a `T` travels in the word itself.
 pub(super) const fn fits_in_word<T>() -> bool {

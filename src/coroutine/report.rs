@@ -51,7 +51,8 @@ pub enum Event {
     ExitIgnored,
     /// A coroutine that was dropped ended with an error, which is lost.
     ErrorLost,
-    /// A coroutine that was dropped during a panic panicked itself. That second panic is lost.
+    /// A coroutine that was dropped during a panic panicked itself, or one that was dropped panicked more than once: its
+    /// body, and the destructor of a value that it has yielded, for instance. The later panic is lost.
     PanicLost,
     /// A coroutine that was dropped could not be made to leave its stack: its body catches unwinds and yields again, or
     /// the program cannot unwind, or its thread is ending. The stack, and what is on it, is leaked.
@@ -68,7 +69,7 @@ impl Event {
         match self {
             Self::ExitIgnored => "ignored the exit when it was dropped",
             Self::ErrorLost => "ended with an error when it was dropped",
-            Self::PanicLost => "panicked when it was dropped during a panic",
+            Self::PanicLost => "panicked when it was dropped, during a panic or after one",
             Self::Leaked => "could not be ended when it was dropped, and is leaked",
             Self::CancelIgnored => "is a task that goes on although it was cancelled",
             Self::NotEnded => {

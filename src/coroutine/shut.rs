@@ -5,13 +5,14 @@ use super::control::{ABANDONED, Closer, Notice, RUNNING, Standing};
 use super::entry::Failure::{Panicked, Thrown as Failed};
 use super::entry::Outcome;
 use super::error::{CloseError, SendError, Thrown};
-use super::message::{CALL, EXIT, IGNORED, STUCK, UNWIND, YIELDED, address_of, decode};
+use super::message::{CALL, EXIT, IGNORED, LEAVE, STUCK, UNWIND, YIELDED, address_of, decode};
 use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
-use crate::arch::{self, StackPointer};
+use crate::arch::{self, StackPointer, Word};
 use core::mem;
 use core::ptr;
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
@@ -63,17 +64,26 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         }
     }
 
-    /// Hands an exit or an unwind to the innermost coroutine and follows it outwards, until this one ends or yields.
+    /// Hands an exit to the innermost coroutine and follows it outwards, until this one ends or yields. Or has this one
+    /// unwind: by itself, whatever it delegates to. A delegate has not been asked, and is when its own handle goes.
     ///
     /// # Safety
     ///
     /// `parked` is what `control().parked` says, and parked.
     unsafe fn ask(&mut self, parked: StackPointer, closer: &Closer) -> Settled<Y, R, E> {
         self.control().parked.set(RUNNING);
-        let kind = if closer.unwind == 0 { EXIT } else { UNWIND };
-        // SAFETY: parked, and nobody else wakes it; both kinds go with a closer, which lives until this returns, and is
-        // taken out of every control block before: by `ignored`, or with the block (invariant 6).
-        let mut arrival = unsafe { arch::resume(parked, kind, address_of(closer)) };
+        let notice = Notice { yielded: Word::uninit(), parked, closer };
+        let delegate = self.control().root.delegate();
+        // SAFETY: the block of a delegate is valid while its delegator is parked, whose frames borrow the handle.
+        let (target, kind, word) = match unsafe { delegate.as_ref() } {
+            _ if closer.unwind == 0 => (parked, EXIT, address_of(closer)),
+            None => (parked, UNWIND, address_of(closer)),
+            Some(delegate) => (delegate.delegator_or(parked), LEAVE, address_of(&notice)),
+        };
+        // SAFETY: `parked` is parked, and nobody else wakes it; so is this coroutine in its delegation, if it is in one.
+        // The closer lives until this returns, and is taken out of every control block before: by `ignored`, or with the
+        // block (invariant 6). The notice is taken at once.
+        let mut arrival = unsafe { arch::resume(target, kind, word) };
         loop {
             if arrival.kind == CALL {
                 // SAFETY: it is a CALL, from a coroutine.
@@ -90,7 +100,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
                 return Settled::Ended(unsafe { self.collect(arrival.kind, arrival.word) });
             }
             let delegator = closer.ignored();
-            if delegator.is_null() || closer.unwind != 0 {
+            if delegator.is_null() {
                 self.control().parked.set(arrival.from);
                 // SAFETY: the word of YIELDED is a Y.
                 return Settled::Yielded(unsafe { decode(arrival.word) });
@@ -116,10 +126,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     fn shut_slow(&mut self) -> Shut {
         match self.control().standing() {
             Standing::Suspended(parked) => return self.shut_suspended(parked),
-            Standing::Created(_) => match panic::catch_unwind(AssertUnwindSafe(|| self.discard())) {
-                Ok(()) => {}
-                Err(payload) => self.pass_on(payload),
-            },
+            Standing::Created(_) => {
+                let dropped = panic::catch_unwind(AssertUnwindSafe(|| self.discard()));
+                self.pass_on(dropped);
+            }
             Standing::Running | Standing::Abandoned => {
                 self.give_up();
                 return Shut::Leaked;
@@ -133,7 +143,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: `parked` is parked.
         match unsafe { self.ask(parked, &Closer::new(0)) } {
             Settled::Ended(end) => {
-                self.settle_end(end);
+                self.pass_on(self.settle_end(end));
                 Shut::Ended
             }
             Settled::Yielded(value) => self.shut_stubborn(value),
@@ -153,52 +163,53 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: the coroutine is suspended, so its root's frame is there, and its errors are E's.
         let stale = unsafe { unwind::escape_of::<E>(self.control()) }.take();
         // Their destructors may panic; the body's frames are to be unwound all the same.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop((value, stale))));
-        let shut = match self.control().standing() {
+        let dropped = self.first_of(unwind::drop_caught(value), unwind::drop_caught(stale));
+        let ended = match self.control().standing() {
             Standing::Suspended(parked) if unwind::POSSIBLE => {
                 let closer = Closer::new(unwind::new_id());
                 self.control().set_pending(closer.unwind);
                 // SAFETY: `parked` is parked.
                 match unsafe { self.ask(parked, &closer) } {
-                    Settled::Ended(end) => {
-                        self.settle_end(end);
-                        Shut::Ended
-                    }
+                    Settled::Ended(end) => Some(self.settle_end(end)),
                     Settled::Yielded(value) => {
-                        mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
-                        Shut::Leaked
+                        mem::forget(unwind::drop_caught(value));
+                        None
                     }
-                    Settled::Stuck => Shut::Leaked,
+                    Settled::Stuck => None,
                 }
             }
-            _ => Shut::Leaked,
+            _ => None,
         };
-        if shut == Shut::Leaked {
+        let Some(ended) = ended else {
             // Nothing may unwind past whoever has to hear of it (a scope ends the process), not even the destructor of a
             // payload.
             self.give_up();
             mem::forget(dropped);
-            return shut;
-        }
-        if let Err(payload) = dropped {
-            self.pass_on(payload);
-        }
-        shut
+            return Shut::Leaked;
+        };
+        self.pass_on(self.first_of(dropped, ended));
+        Shut::Ended
     }
 
-    /// What a dropped coroutine has ended with: an error is reported, a panic goes on, the rest is dropped.
-    fn settle_end(&self, end: Outcome<R, E>) {
-        let payload = match end {
-            Err(Panicked(payload)) => Err(payload),
-            end => {
-                if matches!(&end, Err(Failed(Thrown::Error(_) | Thrown::Misuse(_)))) {
-                    report(Event::ErrorLost, self.description());
-                }
-                panic::catch_unwind(AssertUnwindSafe(|| drop(end)))
+    /// What a dropped coroutine has ended with: an error is reported, a panic is returned, the rest is dropped.
+    fn settle_end(&self, end: Outcome<R, E>) -> thread::Result<()> {
+        if let Err(Panicked(payload)) = end {
+            return Err(payload);
+        }
+        if let Err(Failed(Thrown::Error(_) | Thrown::Misuse(_))) = end {
+            report(Event::ErrorLost, self.description());
+        }
+        unwind::drop_caught(end)
+    }
+
+    /// The first of what two destructors, or a destructor and a body, have panicked with. A second one is lost.
+    fn first_of(&self, first: thread::Result<()>, second: thread::Result<()>) -> thread::Result<()> {
+        match (first, second) {
+            (Err(first), Err(second)) => {
+                self.lose(second);
+                Err(first)
             }
-        };
-        if let Err(payload) = payload {
-            self.pass_on(payload);
+            (first, second) => first.and(second),
         }
     }
 
@@ -208,13 +219,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 
     /// A panic out of a drop goes on from there, except during another panic, when it would end the process.
-    fn pass_on(&self, payload: Box<dyn std::any::Any + Send>) {
-        if thread::panicking() {
-            report(Event::PanicLost, self.description());
-            // Its destructor may panic as well, and so on: what that one panics with is not dropped any more.
-            mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
-        } else {
-            resume_panic(payload);
+    fn pass_on(&self, dropped: thread::Result<()>) {
+        match dropped {
+            Ok(()) => {}
+            Err(payload) if thread::panicking() => self.lose(payload),
+            Err(payload) => resume_panic(payload),
         }
+    }
+
+    fn lose(&self, payload: Box<dyn Any + Send>) {
+        report(Event::PanicLost, self.description());
+        unwind::lose(payload);
     }
 }

@@ -6,9 +6,10 @@
 use super::control::Control;
 use super::error::Thrown;
 use core::cell::Cell;
+use core::mem;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::any::Any;
-use std::panic;
+use std::panic::{self, AssertUnwindSafe};
 
 struct Unwinding {
     id: u64,
@@ -28,6 +29,19 @@ pub(super) fn new_id() -> u64 {
 #[cold]
 pub(super) fn raise(id: u64) -> ! {
     panic::resume_unwind(Box::new(Unwinding { id }))
+}
+
+/// Drops `value`, and returns what its destructor panics with. Where two values are to be dropped one after the other, the
+/// second would otherwise be dropped during the panic of the first, and if it panicked as well, that would be the end of
+/// the process.
+pub(super) fn drop_caught<T>(value: T) -> Result<(), Box<dyn Any + Send>> {
+    panic::catch_unwind(AssertUnwindSafe(|| drop(value)))
+}
+
+/// Drops what a panic carries that nobody is to hear of. Its destructor may panic as well, and so may that of what that
+/// panic carries, and so on: the second is not dropped any more.
+pub(super) fn lose(payload: Box<dyn Any + Send>) {
+    mem::forget(drop_caught(payload));
 }
 
 /// Where the root of a coroutine keeps what an unwinding yield carries. It is there and not in the payload because the

@@ -10,6 +10,7 @@ pub(crate) fn skip(what: &str, why: &str) {
 }
 
 /// The frame pointer of the function that this is inlined in, if the program is built with frame pointers.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 pub(crate) fn frame_pointer() -> usize {
     let pointer;
@@ -24,6 +25,7 @@ pub(crate) fn frame_pointer() -> usize {
 }
 
 /// Whether this program is built with frame pointers.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(never)]
 pub(crate) fn has_frame_pointers() -> bool {
     #[inline(never)]

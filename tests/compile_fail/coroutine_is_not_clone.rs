@@ -1,4 +1,4 @@
-// A coroutine is not copied.
+// A coroutine is not copied. [110]
 use switchback::Generator;
 
 fn main() {

@@ -1,4 +1,4 @@
-// A coroutine stays on its thread, whatever its closure is.
+// A coroutine stays on its thread, whatever its closure is. [113]
 use switchback::Generator;
 
 fn main() {

@@ -1,4 +1,4 @@
-// A coroutine is not shared between threads.
+// A coroutine is not shared between threads. [113]
 use switchback::Generator;
 
 fn shared<T: Sync>(_: &T) {}

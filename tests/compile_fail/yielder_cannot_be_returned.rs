@@ -1,4 +1,4 @@
-// A yielder does not leave its body as the result.
+// A yielder does not leave its body as the result. [111]
 use switchback::{Coroutine, Yielder};
 
 fn main() {

@@ -1,4 +1,4 @@
-// A yielder does not leave its body through what the body has captured.
+// A yielder does not leave its body through what the body has captured. [111]
 use std::cell::Cell;
 use std::rc::Rc;
 use switchback::{Generator, Yielder};

@@ -1,4 +1,4 @@
-// An owned coroutine inside the body does not get its yielder.
+// An owned coroutine inside the body does not get its yielder. [105, 111]
 use switchback::Generator;
 
 fn main() {
