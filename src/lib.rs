@@ -25,8 +25,9 @@ pub mod task {
     //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
 
     pub use crate::scheduler::{
-        Builder, Handle, Interrupted, JoinError, JoinHandle, Local, Resumer, SpawnError, Task, TaskId, check_cancelled,
-        current, park, park_timeout, shield, spawn, spawn_local, spawn_on, suspend, yield_now,
+        Builder, ByBox, ByError, ByText, Completed, Errors, Failure, Handle, Interrupted, JoinError, JoinHandle,
+        JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, check_cancelled, current, join_all,
+        join_all_settled, park, park_timeout, race, scope, shield, spawn, spawn_local, spawn_on, suspend, yield_now,
     };
     pub use crate::time::{Elapsed, Interval, deadline, interval, now, sleep, sleep_until, timeout, timeout_at};
 }

@@ -244,6 +244,15 @@ fn tour_plays_the_talk() {
     let general = ["Yielded(1)", "Yielded(2)", "Yielded(3)", "Yielded(4)", "Yielded(5)", "Yielded(6)", "None", "Err"];
     assert_eq!(results, [&counter[..], &answer, &general].concat(), "{}", run.whole);
 
+    run.expect_lines(&[
+        "back from the baker",
+        "three errands of 6 hours took 3 h",
+        "bought [\"bread\", \"milk\", \"tea\"], in 3 h",
+        "tea is sold out: the others are home after 0 h",
+        "called back (it rains): home after 3 h",
+        "passport: the time is over, after 4 h",
+    ]);
+
     // The other two parts: something was counted, and every contender was measured.
     assert_eq!(run.columns("skipped"), ["skipped", "0"], "{}", run.whole);
     assert_eq!(run.columns("total").len(), 8, "{}", run.whole);

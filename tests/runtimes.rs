@@ -4,6 +4,7 @@
 mod reports;
 
 use reports::reported;
+#[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -32,9 +33,12 @@ fn a_runtime_cannot_be_run_inside_of_a_task() {
         let refused = runtime.try_run(|| 5).expect_err("it is nested");
         assert!(words.iter().all(|word| refused.to_string().contains(word)), "{refused}");
         assert_eq!(refused.into_main().expect("it was not run")(), 5);
-        let message = panic::catch_unwind(AssertUnwindSafe(|| switchback::run(|| 5))).expect_err("it panics");
-        let message = message.downcast_ref::<String>().expect("a message");
-        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        #[cfg(panic = "unwind")]
+        {
+            let message = panic::catch_unwind(AssertUnwindSafe(|| switchback::run(|| 5))).expect_err("it panics");
+            let message = message.downcast_ref::<String>().expect("a message");
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+        }
         // On a thread of its own it can.
         let other = runtime.clone();
         assert_eq!(thread::spawn(move || other.run(|| 6)).join().expect("it ends well"), 6);
@@ -57,6 +61,7 @@ fn runtimes_run_side_by_side_and_again() {
     assert_eq!(sums, [0, 5, 10, 15]);
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_of_main_comes_out_with_its_payload_when_all_tasks_have_ended() {
     for count in [1, 2] {

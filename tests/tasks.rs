@@ -52,6 +52,7 @@ fn joins_return_values() {
     }
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn a_panic_comes_out_of_join_with_its_payload() {
     workers(1).run(|| {
@@ -221,8 +222,11 @@ fn outside_of_a_runtime_nothing_can_be_spawned() {
     let refused = task::Builder::new().spawn(|| 5).expect_err("there is no runtime");
     assert!(refused.to_string().contains("switchback::run"), "{refused}");
     assert_eq!(refused.into_body()(), 5);
-    let message = std::panic::catch_unwind(|| task::spawn(|| 5)).expect_err("it panics");
-    assert!(message.downcast_ref::<String>().expect("a message").contains("switchback::run"));
+    #[cfg(panic = "unwind")]
+    {
+        let message = std::panic::catch_unwind(|| task::spawn(|| 5)).expect_err("it panics");
+        assert!(message.downcast_ref::<String>().expect("a message").contains("switchback::run"));
+    }
     assert!(task::current().is_none() && Handle::current().is_none());
 }
 
@@ -459,8 +463,12 @@ fn std_like_threads() {
         thread::park();
         assert_eq!(handle.join().expect("a value"), id);
         assert_ne!(main.id(), id);
-        let payload = thread::spawn(|| panic!("no luck")).join().map(|never: ()| never).expect_err("it has panicked");
-        assert_eq!(payload.downcast_ref(), Some(&"no luck"));
+        #[cfg(panic = "unwind")]
+        {
+            let payload =
+                thread::spawn(|| panic!("no luck")).join().map(|never: ()| never).expect_err("it has panicked");
+            assert_eq!(payload.downcast_ref(), Some(&"no luck"));
+        }
         thread::park_timeout(Duration::from_millis(1));
     });
     assert_eq!(thread::current().id(), thread::current().id());

@@ -36,10 +36,15 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Shield,
+    Scope,
     Timeout(u64),
 }
 
 impl Node {
+    pub(crate) fn id(&self) -> ScopeId {
+        self.id
+    }
+
     /// Cancels what is inside. False if it was cancelled before.
     pub(crate) fn cancel(&self, reason: CancelReason) -> bool {
         self.cancel_as(Cancelled::new(reason, self.id))
@@ -127,12 +132,19 @@ pub(super) fn pending(running: &Running) -> Option<Cancelled> {
     if !running.header().cancel.hint.load(Ordering::SeqCst) {
         return None;
     }
-    pending_slow(running)
+    pending_slow(running, true)
 }
 
+/// Whether there is one. Nobody counts as told by this.
+#[inline(always)]
+pub(super) fn is_pending(running: &Running) -> bool {
+    running.header().cancel.hint.load(Ordering::SeqCst) && pending_slow(running, false).is_some()
+}
+
+/// [`pending`]; whoever was cancelled learns that somebody was told only if `tell`.
 #[cold]
 #[inline(never)]
-fn pending_slow(running: &Running) -> Option<Cancelled> {
+fn pending_slow(running: &Running, tell: bool) -> Option<Cancelled> {
     let node = running.node.borrow();
     let mut next = node.as_deref();
     let mut found: Option<(&Cancelled, Option<&Node>)> = None;
@@ -155,17 +167,22 @@ fn pending_slow(running: &Running) -> Option<Cancelled> {
         }
     }
     let (cancelled, node) = found?;
-    if let Some(node) = node {
+    if let Some(node) = node.filter(|_| tell) {
         node.was_told.store(true, Ordering::Relaxed);
     }
     Some(cancelled.clone())
 }
 
+/// A call gives up because of a cancellation that [`suspend_quietly`](super::suspend::suspend_quietly) has returned.
+pub(super) fn tell() {
+    Current::with(|current| current.and_then(|current| pending(current.running)));
+}
+
 /// Why a wait was claimed without a value.
 #[cold]
-pub(super) fn why(running: &Running) -> Cancelled {
+pub(super) fn why(running: &Running, tell: bool) -> Cancelled {
     // What has claimed it may have been left in the meantime only through a generator that was carried away.
-    pending(running).unwrap_or_else(|| Cancelled::new(CancelReason::Requested, running.header().scope_id()))
+    pending_slow(running, tell).unwrap_or_else(|| Cancelled::new(CancelReason::Requested, running.header().scope_id()))
 }
 
 /// A cancelled task passes through the scheduler at each call, so that one that does not leave starves nobody. It is

@@ -4,7 +4,7 @@
 use super::current::{Current, with_worker};
 use super::header::{Header, TaskRef};
 use super::shared::Shared;
-use crate::cancelled::CancelReason;
+use crate::cancelled::{CancelReason, ScopeId};
 use core::fmt;
 use core::panic::Location;
 use std::sync::Arc;
@@ -101,6 +101,11 @@ impl fmt::Debug for Task {
 #[must_use]
 pub fn current() -> Option<Task> {
     Current::with(|current| Some(Task(TaskRef::to(current?.running.header()))))
+}
+
+/// What the `Cancelled` of the current task carry.
+pub(super) fn current_scope() -> Option<ScopeId> {
+    Current::with(|current| Some(current?.running.header().scope_id()))
 }
 
 /// A runtime, as seen from anywhere: starts tasks in it from other threads.

@@ -1,6 +1,7 @@
 //! The header of a task: what is known of it whatever its types, and the counted reference to it.
 
 use super::cell::WaitCell;
+use super::children::Seat;
 use super::current::Running;
 use super::inbox::Linked;
 use super::join::JoinError;
@@ -49,7 +50,8 @@ pub(super) struct Origin {
 ///
 /// - `join`, `cancel`, `park`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
-/// - `owner`, `locals`: whoever has the task in a queue of tasks that have not started; read-only from then on;
+/// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
+/// - `locals`, `seat`: likewise, and from then on its worker;
 /// - `joiner`: see the join word;
 /// - the rest: the worker that has started the task.
 #[repr(C)]
@@ -65,6 +67,8 @@ pub(crate) struct Header {
     pub(super) listed: Cell<usize>,
     pub(super) joiner: UnsafeCell<Option<Resumer<()>>>,
     pub(super) locals: Cell<Option<Arc<Locals>>>,
+    /// The place in a scope, to be left at the very end.
+    pub(super) seat: Cell<Option<Seat>>,
     pub(super) cancel: Cancel,
     pub(super) park: ParkWord,
     /// The generation of the wait of the last `park`, and of no other kind of wait.
@@ -93,6 +97,7 @@ impl Header {
             listed: Cell::new(usize::MAX),
             joiner: UnsafeCell::new(None),
             locals: Cell::new(locals),
+            seat: Cell::new(None),
             cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
             park: ParkWord::new(),
             parked: AtomicU64::new(0),
@@ -102,7 +107,12 @@ impl Header {
 
     /// Cancels the task as a whole. False if it was cancelled before, or has ended.
     pub(super) fn cancel(&self, reason: CancelReason) -> bool {
-        if self.join.is_complete() || self.cancel.whole.set(Cancelled::new(reason, self.scope_id())).is_err() {
+        self.cancel_as(Cancelled::new(reason, self.scope_id()))
+    }
+
+    /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
+    pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
+        if self.join.is_complete() || self.cancel.whole.set(cancelled).is_err() {
             return false;
         }
         self.interrupt(0);

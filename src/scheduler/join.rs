@@ -1,9 +1,10 @@
 //! Waiting for a task to end.
 
+use super::cancel;
 use super::current::Current;
 use super::handle::{Task, TaskId};
 use super::header::TaskRef;
-use super::suspend::{Interrupted, Resumer, suspend};
+use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::fmt;
@@ -110,7 +111,7 @@ impl<T> JoinHandle<T> {
             return Err(JoinError::Itself);
         }
         Current::prefer_newest();
-        let waited = suspend(|resumer: Resumer<()>| {
+        let waited = suspend_quietly(|resumer: Resumer<()>| {
             // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
             unsafe { *header.joiner.get() = Some(resumer) };
             if !header.join.begin_joining() {
@@ -133,6 +134,7 @@ impl<T> JoinHandle<T> {
         }
         // SAFETY: JOINING has been taken away, so the place is the handle's again.
         drop(unsafe { (*header.joiner.get()).take() });
+        cancel::tell();
         Err(match interrupted {
             Interrupted::Cancelled(cancelled) => JoinError::Interrupted(cancelled),
             _ => JoinError::Refused,

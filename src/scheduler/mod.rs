@@ -2,31 +2,38 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs` |
+//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs` |
 //! | how does a task wait, and who may wake it? | `suspend.rs`, `cell.rs`, `word.rs` |
 //! | which one runs next? | `worker.rs`, `queue.rs`, `seed.rs` |
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
-//! | how does a runtime begin and end? | `shared.rs` |
+//! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
 //! | spawning, joining, parking, locals | `spawn.rs`, `join.rs`, `park.rs`, `local.rs` |
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
-//! | how are children tied to a block? | `scope.rs`, `children.rs` |
+//! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
+//! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 
 mod atomic;
 mod cancel;
 mod cell;
+mod children;
 mod clock;
+mod closing;
 mod current;
 mod driver;
+mod errors;
 mod handle;
 mod header;
 mod inbox;
 mod join;
+mod life;
 mod local;
 mod park;
 mod queue;
 mod remote;
+mod scope;
 mod seed;
+mod several;
 mod shared;
 mod spawn;
 mod suspend;
@@ -36,14 +43,18 @@ mod word;
 mod worker;
 
 pub use cancel::{check_cancelled, shield};
+pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
 pub use park::{park, park_timeout};
+pub use scope::{Scope, ScopedHandle, scope};
+pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
 pub use spawn::{Builder, SpawnError, spawn, spawn_local, spawn_on};
 pub use suspend::{Interrupted, Resumer, suspend};
 
 pub(crate) use cancel::{Entered, Kind, deadline};
+pub(crate) use children::Children;
 pub(crate) use clock::Clock;
 pub(crate) use shared::{Config, EnterError, enter};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};

@@ -2,9 +2,10 @@
 
 use super::clock::Clock;
 use super::header::{Origin, TaskRef};
+use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 use super::remote::Remote;
-use super::worker::{Worker, end_unstarted};
+use super::worker::Worker;
 use super::{current, spawn, task};
 use crate::cancelled::Cancelled;
 use crate::coroutine;

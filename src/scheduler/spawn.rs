@@ -1,5 +1,6 @@
 //! Starting tasks.
 
+use super::children::Seat;
 use super::current::{Current, with_worker};
 use super::handle::Handle;
 use super::header::{Header, Origin, TaskRef};
@@ -162,7 +163,7 @@ pub struct Builder {
 
 /// What a task is to have.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     pub(super) name: Option<Box<str>>,
     pub(super) class: Option<Class>,
 }
@@ -283,6 +284,26 @@ pub(super) unsafe fn spawn_here<F, T>(
 where
     F: FnOnce() -> T,
 {
+    // SAFETY: the same contract.
+    unsafe { spawn_seated(f, wanted, place, spawned_at, |_| None) }
+}
+
+/// [`spawn_here`] in the place that `seat` gives the task.
+///
+/// # Safety
+///
+/// As for [`spawn_here`].
+#[inline(always)]
+pub(super) unsafe fn spawn_seated<F, T>(
+    f: F,
+    wanted: Wanted,
+    place: Place,
+    spawned_at: &'static Location<'static>,
+    seat: impl FnOnce(&Header) -> Option<Seat>,
+) -> Result<JoinHandle<T>, SpawnError<F>>
+where
+    F: FnOnce() -> T,
+{
     let mut f = Some(f);
     let spawned = with_worker(|worker| {
         let index = match place {
@@ -298,6 +319,11 @@ where
             class: wanted.class.unwrap_or(worker.shared().config.class),
         };
         let task = task::create(f, origin, inherited_locals());
+        // SAFETY: it has just been made, and nobody else knows of it.
+        let header = unsafe { task.as_ref() };
+        if let Some(seat) = seat(header) {
+            header.seat.set(Some(seat));
+        }
         match (place, index) {
             (Place::Any, _) => worker.push_fresh(Unstarted(task)),
             (_, None) => worker.push_pinned(Unstarted(task)),
@@ -342,6 +368,11 @@ enum Kind {
 }
 
 impl<F> SpawnError<F> {
+    #[cold]
+    pub(super) fn outside(body: F) -> Self {
+        Self { kind: Kind::NoRuntime, body }
+    }
+
     /// The closure, back.
     #[must_use]
     pub fn into_body(self) -> F {

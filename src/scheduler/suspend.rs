@@ -63,7 +63,17 @@ use std::thread;
 #[inline]
 pub fn suspend<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupted<E>> {
     Current::with(|current| match current {
-        Some(current) => in_task(current.running, register),
+        Some(current) => in_task(current.running, register, true),
+        None => on_thread(register),
+    })
+}
+
+/// [`suspend`] for callers that may have something to return all the same. One that gives up because of the cancellation calls
+/// [`cancel::tell`]: a timeout that has cut nothing short has not elapsed.
+#[inline]
+pub(super) fn suspend_quietly<T>(register: impl FnOnce(Resumer<T>)) -> Result<T, Interrupted> {
+    Current::with(|current| match current {
+        Some(current) => in_task(current.running, register, false),
         None => on_thread(register),
     })
 }
@@ -248,15 +258,15 @@ impl<T, E> fmt::Debug for Resumer<T, E> {
 }
 
 #[inline(always)]
-fn in_task<T, E>(running: &Running, register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupted<E>> {
+fn in_task<T, E>(running: &Running, register: impl FnOnce(Resumer<T, E>), tell: bool) -> Result<T, Interrupted<E>> {
     if !running.can_switch() {
         return Err(Interrupted::Refused);
     }
     let slot = UnsafeCell::new(Slot::<T, E>::Empty);
     let (cell, generation) = running.begin(slot.get().cast());
-    if let Some(cancelled) = cancel::pending(running) {
+    if cancel::is_pending(running) {
         give_up(running, cell, generation, true);
-        return Err(Interrupted::Cancelled(cancelled));
+        return Err(Interrupted::Cancelled(cancel::why(running, tell)));
     }
     running.is_registering.set(true);
     let resumer = Resumer { cell, generation, _types: PhantomData };
@@ -275,7 +285,7 @@ fn in_task<T, E>(running: &Running, register: impl FnOnce(Resumer<T, E>)) -> Res
         Slot::Value(value) => Ok(value),
         Slot::Error(error) => Err(Interrupted::Error(error)),
         Slot::Abandoned => Err(Interrupted::Abandoned),
-        Slot::Empty => Err(Interrupted::Cancelled(cancel::why(running))),
+        Slot::Empty => Err(Interrupted::Cancelled(cancel::why(running, tell))),
     }
 }
 

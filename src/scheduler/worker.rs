@@ -26,21 +26,19 @@ use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
 use super::header::{Body, Header};
 use super::join::JoinError;
+use super::life::{end_unstarted, live, release};
 use super::queue::{Fresh, Ready, Unstarted, steal};
 use super::remote::Remote;
 use super::seed::Seeded;
 use super::shared::{Phase, Shared};
 use super::spawn;
-use super::suspend::Resumer;
 use super::timers::Timers;
-use crate::cancelled::{CancelReason, Cancelled};
-use crate::coroutine::Event;
+use crate::cancelled::CancelReason;
 use crate::{CoroutineState, Yielder};
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// See the module.
 pub(super) const TURN: u32 = 16;
@@ -55,15 +53,15 @@ const SPINS: u32 = 200;
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     index: usize,
-    remote: &'static Remote,
+    pub(super) remote: &'static Remote,
     /// The task that runs, or null on the worker's own stack.
     running: Cell<*const Running>,
     /// The one that has waited for the one that has just ended.
-    next: Cell<*mut Header>,
+    pub(super) next: Cell<*mut Header>,
     /// Whether what is woken now goes there.
     makes_next: Cell<bool>,
-    ready: Ready,
-    fresh: Fresh,
+    pub(super) ready: Ready,
+    pub(super) fresh: Fresh,
     prefers_newest: Cell<bool>,
     picks: Cell<u32>,
     chain: Cell<u32>,
@@ -71,14 +69,14 @@ pub(crate) struct Worker {
     was_ready: Cell<bool>,
     passed: Cell<u32>,
     /// Started tasks that have been suspended at least once, and have not ended.
-    started: RefCell<Vec<NonNull<Header>>>,
+    pub(super) started: RefCell<Vec<NonNull<Header>>>,
     /// Tasks for which there was no stack. One is tried again when a task ends.
-    stalled: RefCell<Vec<NonNull<Header>>>,
-    cells: RefCell<Vec<&'static WaitCell>>,
+    pub(super) stalled: RefCell<Vec<NonNull<Header>>>,
+    pub(super) cells: RefCell<Vec<&'static WaitCell>>,
     /// Numbers for tasks: the next one, and where they end.
     ids: Cell<(u64, u64)>,
     timers: RefCell<Timers>,
-    seeded: Option<RefCell<Seeded>>,
+    pub(super) seeded: Option<RefCell<Seeded>>,
 }
 
 /// Wakes a task: puts it in the queue of its worker.
@@ -152,6 +150,10 @@ impl Worker {
     #[inline(always)]
     pub(super) fn current(&self) -> *const Running {
         self.running.get()
+    }
+
+    pub(super) fn set_running(&self, running: *const Running) {
+        self.running.set(running);
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -235,7 +237,7 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn pick(&self) -> Option<NonNull<Header>> {
+    pub(super) fn pick(&self) -> Option<NonNull<Header>> {
         if self.seeded.is_some() {
             return self.pick_seeded();
         }
@@ -299,7 +301,7 @@ impl Worker {
     }
 
     /// Puts into the queue what has become ready without this worker's doing.
-    fn look(&self) {
+    pub(super) fn look(&self) {
         for task in self.remote.inbox().take() {
             // SAFETY: it was in the inbox, so it is this worker's, and in no other queue.
             unsafe { self.ready.push(task) };
@@ -319,7 +321,7 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn step(&self, task: NonNull<Header>) {
+    pub(super) fn step(&self, task: NonNull<Header>) {
         // SAFETY: what was picked is valid until the scheduler's reference is given up, in `retire`.
         let header = unsafe { task.as_ref() };
         let running = header.running.get();
@@ -418,7 +420,7 @@ impl Worker {
     }
 
     /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
-    fn idle(&self, longest: Option<Duration>) {
+    pub(super) fn idle(&self, longest: Option<Duration>) {
         let spins = if self.shared.may_spin { SPINS } else { 1 };
         for _ in 0..spins {
             self.look();
@@ -441,7 +443,7 @@ impl Worker {
     }
 
     /// Takes a task that others have.
-    fn find(&self) -> bool {
+    pub(super) fn find(&self) -> bool {
         if let Some(task) = self.shared.injector.pop() {
             // SAFETY: it is in no queue any more.
             unsafe { self.ready.push(task.0) };
@@ -458,181 +460,11 @@ impl Worker {
         false
     }
 
-    /// Ends all tasks of this worker: cancels them, runs what that takes, and leaks what has not ended by `deadline`.
-    /// Returns whether all have ended.
-    pub(super) fn close(&self, deadline: Instant) -> bool {
-        // Woken tasks are put into the queue, not run, so the list stays as it is.
-        for task in self.started.borrow().iter() {
-            // SAFETY: what is in the list has not ended.
-            unsafe { task.as_ref() }.cancel(CancelReason::Shutdown);
-        }
-        let mut steps = 0_u32;
-        loop {
-            let task = self.pick();
-            let is_idle = task.is_none();
-            task.into_iter().for_each(|task| self.step(task));
-            steps = steps.wrapping_add(1);
-            if !is_idle && !steps.is_multiple_of(64) {
-                continue;
-            }
-            let now = Instant::now();
-            if is_idle {
-                self.look();
-                if !self.ready.is_empty() || self.find() {
-                    continue;
-                }
-                if self.started.borrow().is_empty() {
-                    break;
-                }
-            }
-            if now >= deadline {
-                break;
-            }
-            if is_idle {
-                self.idle(Some(deadline - now));
-            }
-        }
-        self.leave()
-    }
-
-    /// Gives up what has not ended, and closes the inbox.
-    fn leave(&self) -> bool {
-        let started = self.started.take();
-        let all_ended = started.is_empty();
-        for task in started {
-            // SAFETY: what is in the list has not ended, and never runs again, because this worker does not.
-            unsafe { leak(task) };
-        }
-        let queued = core::iter::from_fn(|| self.ready.pop());
-        let fresh = core::iter::from_fn(|| self.fresh.oldest());
-        let next = NonNull::new(self.next.replace(ptr::null_mut()));
-        let stalled = self.stalled.take();
-        let seeded = self.seeded.as_ref().map(|seeded| seeded.borrow_mut().take()).unwrap_or_default();
-        let inbox = self.remote.close();
-        for task in next.into_iter().chain(queued).chain(fresh).chain(stalled).chain(seeded).chain(inbox) {
-            // SAFETY: what was in a queue is valid; a started one has been leaked above.
-            unsafe {
-                if task.as_ref().running.get().is_null() {
-                    let why = Cancelled::new(CancelReason::Shutdown, task.as_ref().scope_id());
-                    end_unstarted(task, JoinError::Cancelled(why));
-                }
-            }
-        }
-        WaitCell::give_back(self.cells.take());
-        all_ended
-    }
-
     /// Runs the loop with this worker as the thread's own.
     pub(super) fn on_this_thread<T>(&self, f: impl FnOnce() -> T) -> T {
         current::set_worker(self);
         let result = f();
         current::set_worker(ptr::null());
         result
-    }
-}
-
-/// The whole life of a task, on its own stack.
-///
-/// # Safety
-///
-/// The task has not been started, and the caller has the scheduler's reference, which it keeps until this has returned.
-unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
-    // SAFETY: as said.
-    let header = unsafe { task.as_ref() };
-    with_worker(|worker| {
-        // SAFETY: the task begins on this stack, with this yielder, on this thread.
-        let running = unsafe { Running::new(task, worker, yielder) };
-        header.running.set(&raw const running);
-        worker.running.set(&raw const running);
-        let vtable = header.vtable;
-        // SAFETY: nobody has run or refused it before.
-        unsafe {
-            match header.cancel.whole.get() {
-                Some(cancelled) => (vtable.refuse)(task, JoinError::Cancelled(cancelled.clone())),
-                None => (vtable.run)(task),
-            }
-        }
-        drop_quietly(header.locals.take());
-        // SAFETY: the outcome is in place.
-        unsafe { complete(header) };
-        drop_quietly(running.node.take());
-        running.end();
-        header.running.set(ptr::null());
-    });
-}
-
-/// Drops what others have left with a task. Their destructors' panics have been printed, and are nobody's.
-fn drop_quietly<T>(value: Option<T>) {
-    if value.is_some() {
-        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
-    }
-}
-
-/// Completes a task: its outcome is in place, and goes to whoever waits for it.
-///
-/// # Safety
-///
-/// The task is not complete, and this is called by whoever has put the outcome there.
-unsafe fn complete(header: &Header) {
-    let completed = header.join.complete();
-    if completed.is_detached {
-        // SAFETY: there is no handle, so the outcome is ours.
-        unsafe { (header.vtable.drop_outcome)(NonNull::from(header)) };
-    }
-    if completed.is_joined {
-        // SAFETY: COMPLETE came after JOINING, so the place is ours (see `word.rs`).
-        let joiner = unsafe { (*header.joiner.get()).take() };
-        joiner.into_iter().for_each(Resumer::send_next);
-    }
-}
-
-/// Ends a task that has not started, and is not going to.
-///
-/// # Safety
-///
-/// The caller has it as if to start it; the scheduler's reference is given up.
-pub(super) unsafe fn end_unstarted(task: NonNull<Header>, error: JoinError) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        let header = task.as_ref();
-        (header.vtable.refuse)(task, error);
-        complete(header);
-        drop_quietly(header.locals.take());
-        release(task);
-    }
-}
-
-/// Leaks a task that has been started and does not end: its frames stay as they are for ever.
-///
-/// # Safety
-///
-/// The caller is its worker, which never runs it again.
-unsafe fn leak(task: NonNull<Header>) {
-    // SAFETY: the task has not ended.
-    let header = unsafe { task.as_ref() };
-    header.report(Event::NotEnded);
-    // Nobody is to write to its frames, or to queue it.
-    header.interrupt(u32::MAX);
-    // SAFETY: the body is not resumed again; its handle is forgotten, with all that it owns.
-    unsafe {
-        core::mem::forget((*header.body.get()).take());
-        let why = Cancelled::new(CancelReason::Shutdown, header.scope_id());
-        (header.vtable.give_up)(task, JoinError::Cancelled(why));
-        complete(header);
-    }
-}
-
-/// Gives up the scheduler's reference.
-///
-/// # Safety
-///
-/// The caller has it.
-#[inline(always)]
-unsafe fn release(task: NonNull<Header>) {
-    // SAFETY: by this function's contract.
-    unsafe {
-        if task.as_ref().join.release() {
-            (task.as_ref().vtable.free)(task);
-        }
     }
 }

@@ -39,14 +39,15 @@ pub fn sleep(duration: Duration) -> Result<(), Cancelled> {
     }
 }
 
-/// Waits until that time of the task's clock, [`now`].
+/// Waits until that time of the task's clock, [`now`]. If it is over, lets others run, as [`yield_now`](crate::task::yield_now).
 ///
 /// # Errors
 ///
 /// As [`sleep`].
 pub fn sleep_until(deadline: Instant) -> Result<(), Cancelled> {
-    match scheduler::with_clock(|clock| clock.of(deadline)) {
-        Some(deadline) => sleep_to(deadline),
+    match scheduler::with_clock(|clock| (clock.of(deadline), clock.now())) {
+        Some((deadline, now)) if deadline <= now => scheduler::yield_now(),
+        Some((deadline, _)) => sleep_to(deadline),
         None => {
             thread::sleep(deadline.saturating_duration_since(Instant::now()));
             Ok(())

@@ -5,11 +5,15 @@
 //! early, and [`JoinHandle::join`] returns a [`Cancelled`](crate::Cancelled) as the payload: `docs/CANCELLATION.md` has the
 //! table. [`task`](crate::task) has the same calls with errors that say so. Outside of a task they do what those of std do,
 //! except that nothing can be spawned there.
-#![forbid(unsafe_code)]
+
+mod scope;
+
+pub use scope::{Scope, ScopedJoinHandle, scope};
 
 use crate::scheduler::{self, JoinError};
 use crate::time;
 use core::fmt;
+use core::panic::Location;
 use std::io;
 use std::time::Duration;
 
@@ -88,9 +92,31 @@ impl Builder {
     {
         match self.0.spawn(f) {
             Ok(handle) => Ok(JoinHandle::new(handle)),
-            Err(error) => Err(io::Error::other(error.to_string())),
+            Err(error) => Err(refused(&error)),
         }
     }
+
+    /// Starts a task in a [`scope`], which may borrow from whatever is around that.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    #[track_caller]
+    pub fn spawn_scoped<'scope, 'env, F, T>(
+        self,
+        scope: &'scope Scope<'scope, 'env>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        scope.start(self.0, f, Location::caller()).map_err(|error| refused(&error))
+    }
+}
+
+fn refused<F>(error: &scheduler::SpawnError<F>) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 /// The owner's end of a task. Dropping it lets the task go on by itself.
