@@ -385,7 +385,7 @@ fn join_all_returns_values_in_order_and_fails_as_one() {
             }
         }));
         assert_eq!(values.expect("nothing fails"), delays);
-        assert_eq!(task::join_all([|| Ok::<i32, Cancelled>(5); 0]).expect("nothing"), []);
+        assert_eq!(task::join_all(None::<fn() -> Result<i32, Cancelled>>).expect("nothing"), []);
         let left = AtomicUsize::new(0);
         let failed = task::join_all([0, 1, 2].map(|n| {
             let left = &left;
@@ -430,7 +430,7 @@ fn races_are_won_once_and_losers_have_ended() {
         });
         assert_eq!(task::race(contenders), Some(5));
         assert_eq!(*lost.lock().expect("no panic inside"), [CancelReason::RaceLost, CancelReason::RaceLost]);
-        assert_eq!(task::race([|| 5; 0]), None);
+        assert_eq!(task::race(None::<fn() -> i32>), None);
     });
 }
 
