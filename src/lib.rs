@@ -5,12 +5,31 @@
 struct Readme;
 
 mod arch;
+mod cancelled;
 mod coroutine;
 pub mod future;
+mod runtime;
+mod scheduler;
 pub mod stack;
+pub mod thread;
+mod time;
 
+pub use cancelled::{CancelReason, Cancelled, ScopeId};
 pub use coroutine::{
     Builder, CloseError, Coroutine, CoroutineState, CreateError, Delegate, Description, Event, Generator, Misuse,
     Report, Scoped, SendError, State, Thrown, Values, Yielder, scoped, set_report_hook, try_scoped,
 };
-pub use future::{Awaiter, Cancelled, await_, stackful, stackful_on};
+pub use future::{Awaiter, await_, stackful, stackful_on};
+pub use runtime::{BuildError, RunError, Runtime, RuntimeBuilder, run};
+pub use scheduler::{Handle, Interrupted, Resumer};
+
+pub mod task {
+    //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
+
+    pub use crate::scheduler::{
+        Builder, ByBox, ByError, ByText, Completed, Errors, Failure, Handle, Interrupted, JoinError, JoinHandle,
+        JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, check_cancelled, current, join_all,
+        join_all_settled, park, park_timeout, race, scope, shield, spawn, spawn_local, spawn_on, suspend, yield_now,
+    };
+    pub use crate::time::{Elapsed, Interval, deadline, interval, now, sleep, sleep_until, timeout, timeout_at};
+}

@@ -224,6 +224,24 @@ fn million_holds_as_many_as_it_is_told() {
 }
 
 #[test]
+fn skynet_sums_its_leaves_on_one_worker_and_on_all() {
+    let run = Run::of("skynet", &[OsStr::new("10000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert_eq!(run.stdout.lines().filter(|line| *line == "49995000").count(), 2, "{}", run.whole);
+    let wrong = Run::of("skynet", &[OsStr::new("11")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: skynet"), "{}", wrong.whole);
+}
+
+#[test]
+fn ring_goes_round_on_one_worker_and_on_all() {
+    let run = Run::of("ring", &[OsStr::new("50"), OsStr::new("1000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert_eq!(run.stdout.lines().filter(|line| line.contains(": 1000 steps, ")).count(), 2, "{}", run.whole);
+    let wrong = Run::of("ring", &[OsStr::new("none")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: ring"), "{}", wrong.whole);
+}
+
+#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);
@@ -251,6 +269,15 @@ fn tour_plays_the_talk() {
     let answer = ["Yielded(1)", "Yielded(2)", "Complete(42)", "Err"];
     let general = ["Yielded(1)", "Yielded(2)", "Yielded(3)", "Yielded(4)", "Yielded(5)", "Yielded(6)", "None", "Err"];
     assert_eq!(results, [&counter[..], &answer, &general].concat(), "{}", run.whole);
+
+    run.expect_lines(&[
+        "back from the baker",
+        "three errands of 6 hours took 3 h",
+        "bought [\"bread\", \"milk\", \"tea\"], in 3 h",
+        "tea is sold out: the others are home after 0 h",
+        "called back (it rains): home after 3 h",
+        "passport: the time is over, after 4 h",
+    ]);
 
     // The other two parts: something was counted, and every contender was measured.
     assert_eq!(run.columns("skipped"), ["skipped", "0"], "{}", run.whole);

@@ -1,5 +1,5 @@
-//! A tour of the crate in three parts: the dialogues of a talk on Python's generators, a census of real files,
-//! and the time that one switch takes on this machine.
+//! A tour of the crate in four parts: the dialogues of a talk on Python's generators, a census of real files, tasks, and the
+//! time that one switch takes on this machine.
 //!
 //! ```text
 //! cargo run --release --example tour [PATH]
@@ -15,6 +15,7 @@ mod count;
 mod measure;
 mod out;
 mod talk;
+mod tasks;
 mod tokens;
 mod walk;
 
@@ -46,6 +47,7 @@ fn tour(arguments: impl Iterator<Item = OsString>) -> Result<(), Box<dyn Error>>
     let out = Out::stdout();
     talk::play(&out)?;
     census::take(&out, root)?;
+    tasks::run(&out)?;
     measure::compare(&out)?;
     out.check()?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Part three: what one switch costs on this machine, beside an indirect function call and a peer.
+//! Part four: what one switch costs on this machine, beside an indirect function call and a peer.
 
 use std::error::Error;
 use std::hint::black_box;

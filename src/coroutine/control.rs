@@ -122,6 +122,10 @@ impl Control {
         self.special.set(self.special.get() | WOKEN_PANICKING);
     }
 
+    pub(super) fn was_woken_panicking(&self) -> bool {
+        self.special.get() & WOKEN_PANICKING != 0
+    }
+
     /// Whether it was woken while the thread was panicking. That is used up by suspending once.
     pub(super) fn take_woken_panicking(&self) -> bool {
         let special = self.special.get();

@@ -32,6 +32,7 @@ pub use delegate::Delegate;
 pub use error::{CloseError, CreateError, Misuse, SendError, Thrown};
 pub use iter::Values;
 pub use report::{Description, Event, Report, set_report_hook};
+pub(crate) use report::{abort, report};
 pub use scoped::{Scoped, scoped, try_scoped};
 pub use yielder::Yielder;
 
@@ -291,6 +292,19 @@ impl<Y, S, R, E> Coroutine<Y, S, R, E> {
             Ok(header) => Ok(Self { raw: Raw::new(header, body, Location::caller(), None) }),
             Err(error) => Err(CreateError::new(error, body, None)),
         }
+    }
+}
+
+impl<Y: 'static, S: 'static, R: 'static, E: 'static> Coroutine<Y, S, R, E> {
+    /// Makes a coroutine that is told of under this name and place, on a stack of that class.
+    #[inline(always)]
+    pub(crate) fn described(
+        class: Class,
+        name: Option<Box<str>>,
+        created_at: &'static Location<'static>,
+        body: impl FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
+    ) -> Result<Self, StackError> {
+        Ok(Self { raw: Raw::new(entry::take(class)?, body, created_at, name) })
     }
 }
 

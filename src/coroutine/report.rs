@@ -17,7 +17,7 @@ pub struct Description<'a> {
 }
 
 impl<'a> Description<'a> {
-    pub(super) fn new(name: Option<&'a str>, created_at: &'static Location<'static>) -> Self {
+    pub(crate) fn new(name: Option<&'a str>, created_at: &'static Location<'static>) -> Self {
         Self { name, created_at }
     }
 
@@ -57,6 +57,11 @@ pub enum Event {
     /// A coroutine that was dropped could not be made to leave its stack: its body catches unwinds and yields again, or
     /// the program cannot unwind, or its thread is ending. The stack, and what is on it, is leaked.
     Leaked,
+    /// A task was cancelled, and goes on calling what tells it so, a thousand times by now.
+    CancelIgnored,
+    /// A task had not ended by the end of its runtime's grace period. It never goes on, and is leaked with its stack; or,
+    /// if it computes without ever switching, its thread goes on without the runtime.
+    NotEnded,
 }
 
 impl Event {
@@ -66,6 +71,10 @@ impl Event {
             Self::ErrorLost => "ended with an error when it was dropped",
             Self::PanicLost => "panicked when it was dropped, during a panic or after one",
             Self::Leaked => "could not be ended when it was dropped, and is leaked",
+            Self::CancelIgnored => "is a task that goes on although it was cancelled",
+            Self::NotEnded => {
+                "is a task that had not ended when the grace period of its runtime was over, and is leaked"
+            }
         }
     }
 }
@@ -135,7 +144,7 @@ pub fn set_report_hook(hook: impl Fn(&Report<'_>) + Send + Sync + 'static) {
 }
 
 #[cold]
-pub(super) fn report(event: Event, coroutine: Description<'_>) {
+pub(crate) fn report(event: Event, coroutine: Description<'_>) {
     let report = Report { event, coroutine };
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     if let Some(hook) = hook {
@@ -156,7 +165,7 @@ pub(super) fn report(event: Event, coroutine: Description<'_>) {
 
 /// Ends the process because going on would be undefined behaviour.
 #[cold]
-pub(super) fn abort(why: &str) -> ! {
+pub(crate) fn abort(why: &str) -> ! {
     let _ = writeln!(std::io::stderr(), "switchback: {why}; aborting");
     std::process::abort()
 }

@@ -111,6 +111,12 @@ impl<Y, S, E> Yielder<Y, S, E> {
         }
     }
 
+    /// Whether a yield would suspend the coroutine, and not be refused.
+    #[inline(always)]
+    pub(crate) fn can_yield(&self) -> bool {
+        !self.control.root.link.get().is_null() && (!thread::panicking() || self.control.was_woken_panicking())
+    }
+
     /// Takes note of who has woken this coroutine.
     #[inline(always)]
     pub(super) fn woken(&self, from: StackPointer) {

@@ -1,7 +1,7 @@
 //! The body's side: waiting for a future.
 
 use super::current;
-use super::error::{CancelReason, Cancelled};
+use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine::{Misuse, Thrown, Yielder};
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
@@ -255,7 +255,7 @@ impl Awaiter {
             let _ = self.yield_(Signal::PENDING);
         }
         self.refused.set(refused.saturating_add(1));
-        Err(Cancelled::new(CancelReason::Dropped))
+        Err(Cancelled::alone(CancelReason::Dropped))
     }
 
     /// Whether nothing has happened to this awaiter since the lease was given.
@@ -374,7 +374,7 @@ impl Awaiter {
     #[cold]
     #[inline(never)]
     fn cancelled(&self, thrown: Thrown) -> Cancelled {
-        Cancelled::new(match thrown {
+        Cancelled::alone(match thrown {
             Thrown::Exit => {
                 self.refused.set(1);
                 self.mark.set(self.mark.get() + TURN);
@@ -454,7 +454,7 @@ impl Place for &Awaiter {
 pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
     let mut future = pin!(future);
     // SAFETY: here and below, what is found is used before the next poll only.
-    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::new(CancelReason::Outside)) };
+    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::alone(CancelReason::Outside)) };
     // Two locals: the waker's address is given away, and the rest stays in registers.
     let (mut waker, mut lease) = awaiter.lease()?;
     loop {
@@ -469,7 +469,7 @@ pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output
                 return Ok(output);
             }
             (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
-            (Poll::Pending, None) => return Err(Cancelled::new(CancelReason::Outside)),
+            (Poll::Pending, None) => return Err(Cancelled::alone(CancelReason::Outside)),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The free functions, and the thread-local by which they find the body that they are called in.
 
 use super::awaiter::{Awaiter, Place, TURN, drive};
-use super::error::{AwaitError, CancelReason, Cancelled, OUTSIDE};
+use super::error::{AwaitError, OUTSIDE};
+use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
 use core::ptr;
 use std::thread;
@@ -183,7 +184,7 @@ fn unwind(cancelled: Cancelled) -> ! {
 fn outside() -> Cancelled {
     // A second panic would end the process.
     if thread::panicking() {
-        return Cancelled::new(CancelReason::Outside);
+        return Cancelled::alone(CancelReason::Outside);
     }
     panic!("{OUTSIDE}")
 }

@@ -18,7 +18,7 @@ mod stream;
 
 pub use awaiter::Awaiter;
 pub use current::{await_, await_or_unwind, try_await};
-pub use error::{AwaitError, CancelReason, Cancelled};
+pub use error::AwaitError;
 pub use host::{Host, HostBuilder, OnHost, stackful_on};
 pub use stackful::{Stackful, stackful, try_stackful};
 pub use stream::{Emitter, StackfulStream, stackful_stream, try_stackful_stream};

@@ -16,7 +16,7 @@ use core::task::{Context, Poll};
 /// It works under any executor that does not want to move it to another thread: it is not `Send`. (For those that do there
 /// is [`stackful_on`](super::stackful_on).) It may be moved between polls, as its frames are elsewhere.
 ///
-/// Dropping it when it has begun closes it: the await that it is suspended in returns [`Cancelled`](super::Cancelled), and so do
+/// Dropping it when it has begun closes it: the await that it is suspended in returns [`Cancelled`](crate::Cancelled), and so do
 /// all that follow; destructors run as `?` leads out. A body that awaits on and on all the same is unwound by a private panic,
 /// and one that stops that too is leaked, with its stack, and [reported](crate::set_report_hook), as a
 /// [`Coroutine`](crate::Coroutine) is. Forgetting it leaks the stack and what is on it.

@@ -1,7 +1,7 @@
 //! Synchronous code as a stream.
 
 use super::awaiter::{Awaiter, Signal};
-use super::error::Cancelled;
+use crate::cancelled::Cancelled;
 use super::live::{Life, Live};
 use crate::coroutine::{Builder, CoroutineState, CreateError};
 use core::cell::Cell;

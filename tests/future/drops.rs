@@ -12,12 +12,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use switchback::future::{AwaitError, CancelReason, Stackful, await_or_unwind, try_await};
+use switchback::CancelReason;
+use switchback::future::{AwaitError, Stackful, await_or_unwind, try_await};
 use switchback::stack::{GuardedStack, Stack};
 use switchback::{Builder, Cancelled, Event, Generator, await_, set_report_hook, stackful};
 
 fn reason<T>(result: Result<T, Cancelled>) -> Option<CancelReason> {
-    result.err().map(|cancelled| cancelled.reason())
+    result.err().map(|cancelled| cancelled.reason().clone())
 }
 
 #[test]
@@ -247,7 +248,7 @@ fn nested_ones_are_dropped_from_the_outside_in() {
         cx.await_(stackful(move |inner| {
             let _inner = log.dropper("inner");
             let waited = inner.await_(pending::<()>());
-            log.push(format!("{:?}", waited.map_err(|cancelled| cancelled.reason())));
+            log.push(format!("{:?}", waited.map_err(|cancelled| cancelled.reason().clone())));
         }))
     });
     assert!(poll(&mut task).0.is_pending());

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
-use switchback::future::{CancelReason, Host, OnHost};
+use switchback::CancelReason;
+use switchback::future::{Host, OnHost};
 use switchback::{Awaiter, Cancelled, await_, stackful_on};
 
 fn new() -> Host {
@@ -80,7 +81,7 @@ fn a_host_that_is_dropped_ends_its_tasks_first() {
             let left = left.clone();
             stackful_on(&host, move |cx| {
                 let waited = cx.await_(pending::<()>());
-                left.send((i, waited.map_err(|cancelled| cancelled.reason()))).expect("it is received");
+                left.send((i, waited.map_err(|cancelled| cancelled.reason().clone()))).expect("it is received");
             })
         })
         .collect();
@@ -93,7 +94,7 @@ fn a_host_that_is_dropped_ends_its_tasks_first() {
     assert_eq!(all, (0..5).map(|i| (i, Err(CancelReason::Dropped))).collect::<Vec<_>>());
     for (task, flag) in tasks.into_iter().zip(flags) {
         flag.wait();
-        assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason()), Err(CancelReason::Dropped));
+        assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason().clone()), Err(CancelReason::Dropped));
     }
 }
 
@@ -104,7 +105,7 @@ fn without_its_host_a_task_is_cancelled() {
     let inside = counted.clone();
     let task = stackful_on(&host, move |_| Arc::strong_count(&inside));
     drop(host);
-    assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason()), Err(CancelReason::Dropped));
+    assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason().clone()), Err(CancelReason::Dropped));
     assert_eq!(Arc::strong_count(&counted), 1, "the body that never ran is dropped");
 }
 
@@ -137,10 +138,10 @@ fn a_host_may_be_dropped_by_a_task_of_its_own() {
         stackful_on(host.as_ref().expect("it is there"), move |cx| {
             drop(inside.lock().expect("no panic inside").take());
             // It runs on to its next await, which comes to nothing.
-            cx.await_(pending::<()>()).map_err(|cancelled| cancelled.reason())
+            cx.await_(pending::<()>()).map_err(|cancelled| cancelled.reason().clone())
         })
     };
-    assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason()), Err(CancelReason::Dropped));
+    assert_eq!(block_on(task).map_err(|cancelled| cancelled.reason().clone()), Err(CancelReason::Dropped));
 }
 
 #[test]

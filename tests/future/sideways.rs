@@ -8,7 +8,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use switchback::future::{AwaitError, CancelReason, try_await};
+use switchback::CancelReason;
+use switchback::future::{AwaitError, try_await};
 use switchback::{Generator, Scoped, Thrown, Yielder, await_, scoped, stackful};
 
 /// A generator that awaits a future whose poll yields: 0 first, then 1 when the await has come to its end, -1 when it was
@@ -24,7 +25,7 @@ fn awaits_and_yields(gate: Gate) -> Generator<i32> {
         });
         let answer = match try_await(future) {
             Ok(()) => 1,
-            Err(AwaitError::Cancelled(cancelled)) if cancelled.reason() == CancelReason::Dropped => -1,
+            Err(AwaitError::Cancelled(cancelled)) if *cancelled.reason() == CancelReason::Dropped => -1,
             Err(_) => -2,
         };
         y.yield_(answer)

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
-use switchback::future::{CancelReason, Stackful};
+use switchback::CancelReason;
+use switchback::future::{Stackful};
 use switchback::{Cancelled, await_, stackful};
 
 #[test]
@@ -383,7 +384,7 @@ fn at_the_end_of_a_body_the_destructor_of_its_waker_may_await_no_more() {
         |_| {},
         |data| {
             if !data.is_null() {
-                let refused = await_(soon()).is_err_and(|cancelled| cancelled.reason() == CancelReason::Dropped);
+                let refused = await_(soon()).is_err_and(|cancelled| *cancelled.reason() == CancelReason::Dropped);
                 SEEN.fetch_add(if refused { 1 } else { 100 }, Ordering::Relaxed);
             }
         },

@@ -6,7 +6,7 @@ mod promise;
 mod thread;
 
 use super::awaiter::Awaiter;
-use super::error::{CancelReason, Cancelled};
+use crate::cancelled::{CancelReason, Cancelled};
 use super::stackful::Stackful;
 use inbox::Inbox;
 use promise::{Promised, promise};
@@ -172,12 +172,12 @@ enum State<T, F> {
 ///
 /// ```
 /// use futures_lite::future::block_on;
-/// use switchback::{future::{CancelReason, Host}, stackful_on};
+/// use switchback::{CancelReason, future::Host, stackful_on};
 ///
 /// let host = Host::new()?;
 /// let never = stackful_on(&host, |cx| cx.await_or_unwind(std::future::pending::<()>()));
 /// drop(host);
-/// assert_eq!(block_on(never).map_err(|cancelled| cancelled.reason()), Err(CancelReason::Dropped));
+/// assert_eq!(block_on(never).map_err(|cancelled| cancelled.reason().clone()), Err(CancelReason::Dropped));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[track_caller]
@@ -229,7 +229,7 @@ where
         match outcome {
             Some(Ok(value)) => Poll::Ready(Ok(value)),
             Some(Err(payload)) => resume_unwind(payload),
-            None => Poll::Ready(Err(Cancelled::new(CancelReason::Dropped))),
+            None => Poll::Ready(Err(Cancelled::alone(CancelReason::Dropped))),
         }
     }
 }

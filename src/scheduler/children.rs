@@ -1,0 +1,208 @@
+//! The tasks of a scope: what both kinds of scope are made of.
+
+use super::cancel::{self, Entered, Kind};
+use super::current;
+use super::header::{Header, TaskRef};
+use super::join::JoinHandle;
+use super::spawn::{Builder, Place, SpawnError, Wanted, spawn_seated};
+use super::suspend::{Interrupted, Resumer, suspend_quietly};
+use crate::cancelled::Cancelled;
+use crate::coroutine;
+use core::mem;
+use core::panic::Location;
+use parking_lot::Mutex;
+use std::any::Any;
+use std::sync::Arc;
+
+/// The tasks of a scope. Whoever has the scope does not leave before [`wait`](Self::wait) has returned.
+pub(crate) struct Children(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Those that have not ended, and free places.
+    tasks: Vec<Option<TaskRef>>,
+    free: Vec<usize>,
+    running: usize,
+    waiter: Option<Resumer<()>>,
+    cancelled: Option<Cancelled>,
+    panics: Vec<Box<dyn Any + Send>>,
+    /// One was cancelled before it began.
+    was_refused: bool,
+    /// One was leaked: the scope can never be left.
+    is_broken: bool,
+}
+
+/// A task's place in a scope. It is left when it is dropped, at the end of the task.
+pub(crate) struct Seat {
+    children: Arc<Children>,
+    place: usize,
+}
+
+/// What [`Children::wait`] has seen.
+pub(crate) struct Waited {
+    /// The caller was cancelled, and the tasks of the scope with it.
+    pub(crate) was_cancelled: bool,
+    /// One of them has never begun.
+    pub(crate) was_refused: bool,
+}
+
+impl Seat {
+    /// The task was cancelled, and does not begin.
+    pub(super) fn refuse(&self) {
+        self.children.0.lock().was_refused = true;
+    }
+
+    /// The task never ends.
+    pub(super) fn leak(self) {
+        self.children.0.lock().is_broken = true;
+        mem::forget(self);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.children.0.lock();
+        let task = state.tasks[self.place].take();
+        state.free.push(self.place);
+        state.running -= 1;
+        let waiter = if state.running == 0 { state.waiter.take() } else { None };
+        drop(state);
+        drop(task);
+        // After this the scope may be gone, but for what is counted.
+        let _ = waiter.map(|waiter| waiter.send(()));
+    }
+}
+
+impl Children {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::default()))
+    }
+
+    /// What [`spawn`](Self::spawn) needs, if nothing stands in its way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::spawn`].
+    pub(crate) fn prepare<F>(builder: Builder, f: F) -> Result<(Wanted, F), SpawnError<F>> {
+        if !current::is_worker() {
+            return Err(SpawnError::outside(f));
+        }
+        builder.wanted(f)
+    }
+
+    /// Spawns a task of the scope.
+    ///
+    /// # Safety
+    ///
+    /// `f` and its result may be sent to other threads. What they borrow is there until [`wait`](Self::wait) has returned,
+    /// and the caller sees to it that it is called, or that nothing of what is borrowed ever ends.
+    pub(crate) unsafe fn spawn<F, T>(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        f: F,
+        spawned_at: &'static Location<'static>,
+    ) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T,
+    {
+        // SAFETY: a task leaves its seat when it has nothing left but an outcome that is its handle's, and `wait` waits for
+        // that; one that never ends is told by `Seat::leak`, and then `wait` does not return.
+        match unsafe { spawn_seated(f, wanted, Place::Any, spawned_at, |header| Some(self.seat(header))) } {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn seat(self: &Arc<Self>, header: &Header) -> Seat {
+        let mut state = self.0.lock();
+        let place = state.free.pop().unwrap_or(state.tasks.len());
+        if place == state.tasks.len() {
+            state.tasks.push(None);
+        }
+        state.tasks[place] = Some(TaskRef::to(header));
+        state.running += 1;
+        let cancelled = state.cancelled.clone();
+        drop(state);
+        cancelled.into_iter().for_each(|cancelled| {
+            header.cancel_as(cancelled);
+        });
+        Seat { children: Arc::clone(self), place }
+    }
+
+    /// Cancels all tasks of the scope, and those that are spawned from now on.
+    pub(crate) fn cancel(&self, cancelled: &Cancelled) {
+        let mut state = self.0.lock();
+        state.cancelled.get_or_insert_with(|| cancelled.clone());
+        let tasks: Vec<TaskRef> = state.tasks.iter().flatten().cloned().collect();
+        drop(state);
+        for task in tasks {
+            task.header().cancel_as(cancelled.clone());
+        }
+    }
+
+    /// Keeps the payload of a task's panic.
+    pub(crate) fn add_panic(&self, payload: Box<dyn Any + Send>) {
+        self.0.lock().panics.push(payload);
+    }
+
+    /// The payload of the first panic. Those of others are forgotten: their destructors may panic.
+    pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
+        let panics = mem::take(&mut self.0.lock().panics);
+        let mut panics = panics.into_iter();
+        let first = panics.next();
+        panics.for_each(mem::forget);
+        first
+    }
+
+    /// Waits until all tasks of the scope have ended. When the caller is cancelled, so are they, and it goes on waiting.
+    ///
+    /// # Aborts
+    ///
+    /// When there are some and this cannot wait: see [`Interrupted::Refused`]. What they borrow is about to end.
+    pub(crate) fn wait(&self) -> Waited {
+        let mut shield = None;
+        loop {
+            let waited = suspend_quietly(|resumer: Resumer<()>| {
+                let mut state = self.0.lock();
+                if state.running == 0 {
+                    drop(state);
+                    let _ = resumer.send(());
+                } else {
+                    // The last one, if there is one, has been claimed.
+                    let last = state.waiter.replace(resumer);
+                    drop(state);
+                    drop(last);
+                }
+            });
+            let (running, is_broken) = {
+                let state = self.0.lock();
+                (state.running, state.is_broken)
+            };
+            match waited {
+                _ if running == 0 => break,
+                _ if is_broken => {
+                    coroutine::abort("a task of a scope could not be ended, and the scope cannot be left")
+                }
+                Err(Interrupted::Cancelled(cancelled)) => {
+                    self.cancel(&cancelled);
+                    shield = shield.or_else(|| Entered::new(Kind::Shield));
+                }
+                Err(Interrupted::Refused) => coroutine::abort(
+                    "a scope with running tasks was to be left where nothing can wait: in a destructor while a panic unwinds",
+                ),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let mut state = self.0.lock();
+        let last = state.waiter.take();
+        let was_refused = state.was_refused;
+        drop(state);
+        drop(last);
+        Waited { was_cancelled: shield.is_some(), was_refused }
+    }
+
+    /// Counts the caller, who has been waiting, as told of its cancellation.
+    pub(crate) fn tell() {
+        cancel::tell();
+    }
+}

@@ -1,0 +1,170 @@
+//! The task that runs: what it has on its stack, and how it is found.
+
+use super::cancel::Node;
+use super::cell::WaitCell;
+use super::header::Header;
+use super::word::Generation;
+use super::worker::Worker;
+use crate::Yielder;
+use crate::cancelled::{CancelReason, Cancelled};
+use core::cell::{Cell, RefCell};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+/// What a started task has on its stack, below all frames of its body. The worker and the header point to it as long as
+/// the body runs (invariant 19).
+pub(crate) struct Running {
+    header: NonNull<Header>,
+    worker: NonNull<Worker>,
+    yielder: NonNull<Yielder<(), ()>>,
+    cell: Cell<Option<&'static WaitCell>>,
+    /// The task is inside of the closure of `suspend`.
+    pub(super) is_registering: Cell<bool>,
+    /// What it waits for has come before it was switched away from.
+    pub(super) was_delivered: Cell<bool>,
+    /// The innermost timeout, scope or shield.
+    pub(super) node: RefCell<Option<Arc<Node>>>,
+    /// The depth of the innermost shield, or 0.
+    pub(super) shield: Cell<u32>,
+    /// How many calls have returned `Cancelled` in a row.
+    pub(super) ignored: Cell<u32>,
+}
+
+thread_local! {
+    /// The worker whose loop this thread runs. Without a destructor, so that reaching it is one instruction.
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Sets the thread's worker, or none.
+pub(super) fn set_worker(worker: *const Worker) {
+    WORKER.set(worker);
+}
+
+/// Whether this thread runs a worker's loop.
+pub(super) fn is_worker() -> bool {
+    !WORKER.get().is_null()
+}
+
+/// The thread's worker, if it runs one's loop.
+#[inline(always)]
+pub(super) fn with_worker<T>(f: impl FnOnce(&Worker) -> T) -> Option<T> {
+    // SAFETY: the pointer is set as long as the worker's loop runs, so whoever runs on this thread now is called by it.
+    unsafe { WORKER.get().as_ref() }.map(f)
+}
+
+impl Running {
+    /// # Safety
+    ///
+    /// `header` is the task that begins on this stack, `yielder` its coroutine's, and `worker` this thread's.
+    pub(super) unsafe fn new(header: NonNull<Header>, worker: &Worker, yielder: &Yielder<(), ()>) -> Self {
+        Self {
+            header,
+            worker: NonNull::from(worker),
+            yielder: NonNull::from(yielder),
+            cell: Cell::new(None),
+            is_registering: Cell::new(false),
+            was_delivered: Cell::new(false),
+            node: RefCell::new(None),
+            shield: Cell::new(0),
+            ignored: Cell::new(0),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: the scheduler has a reference to a task that runs.
+        unsafe { self.header.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn worker(&self) -> &Worker {
+        // SAFETY: a worker outlives the tasks that it runs.
+        unsafe { self.worker.as_ref() }
+    }
+
+    /// Begins a wait, and returns where it can be claimed.
+    #[inline(always)]
+    pub(super) fn begin(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+        if let Some(cell) = self.cell.get()
+            && let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get())
+        {
+            return (cell, generation);
+        }
+        self.begin_slow(slot)
+    }
+
+    #[cold]
+    fn begin_slow(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+        loop {
+            // One that is used up is left alone.
+            let cell = self.worker().take_cell();
+            cell.belongs_to(self.header.as_ptr());
+            self.cell.set(Some(cell));
+            // In one order with the flag of cancellation: see `Header::interrupt`.
+            self.header().cell.store(ptr::from_ref(cell).cast_mut(), Ordering::SeqCst);
+            if let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get()) {
+                return (cell, generation);
+            }
+        }
+    }
+
+    /// Gives back what the task has of its worker.
+    pub(super) fn end(&self) {
+        if let Some(cell) = self.cell.take() {
+            self.header().cell.store(ptr::null_mut(), Ordering::SeqCst);
+            cell.belongs_to(ptr::null_mut());
+            self.worker().give_cell(cell);
+        }
+    }
+
+    /// Whether the task can be switched away from.
+    #[inline(always)]
+    pub(super) fn can_switch(&self) -> bool {
+        // SAFETY: the yielder is that of the coroutine on whose stack this is.
+        !self.is_registering.get() && unsafe { self.yielder.as_ref() }.can_yield()
+    }
+
+    /// What a call says that cannot wait here.
+    #[cold]
+    pub(super) fn refusal(&self) -> Cancelled {
+        let reason = if self.is_registering.get() { CancelReason::Outside } else { CancelReason::Panicking };
+        Cancelled::new(reason, self.header().scope_id())
+    }
+
+    /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
+    #[inline(always)]
+    pub(super) fn switch(&self) {
+        // SAFETY: as above.
+        if unsafe { self.yielder.as_ref() }.yield_(()).is_err() {
+            // Nobody closes the coroutine of a task, and who is refused has not asked `can_switch`: the worker would
+            // go on with a wait that has not been waited for.
+            crate::coroutine::abort("a task could not be suspended");
+        }
+    }
+}
+
+/// The task that runs on this thread, and its worker.
+#[derive(Clone, Copy)]
+pub(super) struct Current<'a> {
+    pub(super) running: &'a Running,
+}
+
+impl Current<'_> {
+    /// Calls `f` with the current task, if there is one.
+    #[inline(always)]
+    pub(super) fn with<T>(f: impl FnOnce(Option<Current<'_>>) -> T) -> T {
+        // SAFETY: what the worker names as running is on the stack of the task that runs, which is the one that asks.
+        let running = with_worker(|worker| worker.current()).and_then(|running| unsafe { running.as_ref() });
+        f(running.map(|running| Current { running }))
+    }
+
+    pub(super) fn is(header: &Header) -> bool {
+        Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.header(), header)))
+    }
+
+    /// The newest task that has not started is likely to be what the current one is about to wait for.
+    pub(super) fn prefer_newest() {
+        with_worker(Worker::prefer_newest);
+    }
+}

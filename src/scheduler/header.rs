@@ -1,0 +1,209 @@
+//! The header of a task: what is known of it whatever its types, and the counted reference to it.
+
+use super::cell::WaitCell;
+use super::children::Seat;
+use super::current::Running;
+use super::inbox::Linked;
+use super::join::JoinError;
+use super::local::Locals;
+use super::park::ParkWord;
+use super::remote::Remote;
+use super::suspend::Resumer;
+use super::word::{Generation, JoinWord};
+use crate::Coroutine;
+use crate::cancelled::{CancelReason, Cancelled, ScopeId};
+use crate::stack::Class;
+use core::cell::{Cell, UnsafeCell};
+use core::panic::Location;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// The coroutine of a task.
+pub(super) type Body = Coroutine<(), (), ()>;
+
+/// What a task does that depends on its types.
+pub(super) struct VTable {
+    /// Runs the closure and keeps its outcome. On the task's own coroutine, once, and not with `refuse`.
+    pub(super) run: unsafe fn(NonNull<Header>),
+    /// Drops the closure, which does not run, and keeps the error as the outcome.
+    pub(super) refuse: unsafe fn(NonNull<Header>, JoinError),
+    /// Keeps the error as the outcome of a task that has been started, and never goes on.
+    pub(super) give_up: unsafe fn(NonNull<Header>, JoinError),
+    /// Moves the outcome to that address, where there is room for it, a `Result<T, JoinError>`.
+    pub(super) take_outcome: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops the outcome, if it is there.
+    pub(super) drop_outcome: unsafe fn(NonNull<Header>),
+    /// Frees the memory, with what is in it.
+    pub(super) free: unsafe fn(NonNull<Header>),
+}
+
+/// Who a task is, and what its starter needs to know. Nobody writes it once the task has been spawned.
+pub(super) struct Origin {
+    pub(super) id: u64,
+    pub(super) name: Option<Box<str>>,
+    pub(super) spawned_at: &'static Location<'static>,
+    pub(super) class: Class,
+}
+
+/// What is known of a task. Who may touch what (invariant 18):
+///
+/// - `join`, `cancel`, `park`, `parked`, `cell`: anybody with a reference;
+/// - `next`: whoever has the task in a queue;
+/// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
+/// - `locals`, `seat`: likewise, and from then on its worker;
+/// - `joiner`: see the join word;
+/// - the rest: the worker that has started the task.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(super) vtable: &'static VTable,
+    pub(super) join: JoinWord,
+    pub(super) next: Cell<*mut Header>,
+    pub(super) owner: Cell<Option<&'static Remote>>,
+    pub(super) running: Cell<*const Running>,
+    pub(super) cell: AtomicPtr<WaitCell>,
+    pub(super) body: UnsafeCell<Option<Body>>,
+    /// Where the worker's list of started tasks has it.
+    pub(super) listed: Cell<usize>,
+    pub(super) joiner: UnsafeCell<Option<Resumer<()>>>,
+    pub(super) locals: Cell<Option<Arc<Locals>>>,
+    /// The place in a scope, to be left at the very end.
+    pub(super) seat: Cell<Option<Seat>>,
+    pub(super) cancel: Cancel,
+    pub(super) park: ParkWord,
+    /// The generation of the wait of the last `park`, and of no other kind of wait.
+    pub(super) parked: AtomicU64,
+    pub(super) origin: Origin,
+}
+
+/// Whether a task, or something in it, has been cancelled.
+pub(super) struct Cancel {
+    /// Anything at all: then the suspended part of the task looks closer.
+    pub(super) hint: AtomicBool,
+    /// The task as a whole.
+    pub(super) whole: OnceLock<Cancelled>,
+}
+
+impl Header {
+    pub(super) fn new(vtable: &'static VTable, origin: Origin, locals: Option<Arc<Locals>>) -> Self {
+        Self {
+            vtable,
+            join: JoinWord::new(),
+            next: Cell::new(ptr::null_mut()),
+            owner: Cell::new(None),
+            running: Cell::new(ptr::null()),
+            cell: AtomicPtr::new(ptr::null_mut()),
+            body: UnsafeCell::new(None),
+            listed: Cell::new(usize::MAX),
+            joiner: UnsafeCell::new(None),
+            locals: Cell::new(locals),
+            seat: Cell::new(None),
+            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
+            park: ParkWord::new(),
+            parked: AtomicU64::new(0),
+            origin,
+        }
+    }
+
+    /// Cancels the task as a whole. False if it was cancelled before, or has ended.
+    pub(super) fn cancel(&self, reason: CancelReason) -> bool {
+        self.cancel_as(Cancelled::new(reason, self.scope_id()))
+    }
+
+    /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
+    pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
+        if self.join.is_complete() || self.cancel.whole.set(cancelled).is_err() {
+            return false;
+        }
+        self.interrupt(0);
+        true
+    }
+
+    /// Lets the task know that something at this `depth` of it was cancelled: wakes it, if it waits where that reaches.
+    pub(super) fn interrupt(&self, depth: u32) {
+        self.cancel.hint.store(true, Ordering::SeqCst);
+        // SAFETY: cells are never freed.
+        let Some(cell) = (unsafe { self.cell.load(Ordering::SeqCst).as_ref() }) else { return };
+        let this = NonNull::from(self);
+        if cell.claim_for_cancel(this.as_ptr(), depth) {
+            // SAFETY: the wait was claimed, so the task is this claimer's to wake.
+            unsafe { super::worker::wake(this) };
+        }
+    }
+
+    /// Wakes the task from a wait of `park`.
+    pub(super) fn wake_parked(&self, generation: u64) {
+        // SAFETY: cells are never freed.
+        let Some(cell) = (unsafe { self.cell.load(Ordering::Acquire).as_ref() }) else { return };
+        if cell.claim(Generation(generation)) {
+            // SAFETY: the slot of a wait that `park` has begun is one of these types, and claimed.
+            unsafe { super::suspend::deliver::<(), core::convert::Infallible>(cell, super::suspend::Slot::Value(())) };
+        }
+    }
+
+    pub(super) fn scope_id(&self) -> ScopeId {
+        ScopeId::of_task(self.origin.id)
+    }
+}
+
+// SAFETY: whoever has a task in a queue has its link.
+unsafe impl Linked for Header {
+    unsafe fn set_next(this: NonNull<Self>, next: *mut Self) {
+        // SAFETY: by this function's contract.
+        unsafe { this.as_ref() }.next.set(next);
+    }
+
+    unsafe fn next(this: NonNull<Self>) -> *mut Self {
+        // SAFETY: by this function's contract.
+        unsafe { this.as_ref() }.next.get()
+    }
+}
+
+/// A counted reference to a task. What it may be used for is in the table of [`Header`].
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: through it only the fields are reached that anybody with a reference may touch.
+unsafe impl Send for TaskRef {}
+// SAFETY: as above.
+unsafe impl Sync for TaskRef {}
+
+impl TaskRef {
+    /// # Safety
+    ///
+    /// The reference that is counted already becomes this one.
+    pub(super) unsafe fn from_raw(task: NonNull<Header>) -> Self {
+        Self(task)
+    }
+
+    /// Another reference.
+    pub(super) fn to(task: &Header) -> Self {
+        task.join.retain();
+        Self(NonNull::from(task))
+    }
+
+    pub(super) fn as_ptr(&self) -> NonNull<Header> {
+        self.0
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: a counted reference keeps the task.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        Self::to(self.header())
+    }
+}
+
+impl Drop for TaskRef {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let header = self.header();
+        if header.join.release() {
+            // SAFETY: that was the last reference.
+            unsafe { (header.vtable.free)(self.0) };
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Waiting for a task to end.
+
+use super::cancel;
+use super::current::Current;
+use super::handle::{Task, TaskId};
+use super::header::TaskRef;
+use super::suspend::{Interrupted, Resumer, suspend_quietly};
+use super::task;
+use crate::cancelled::{CancelReason, Cancelled};
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use std::any::Any;
+use std::error::Error;
+use std::panic;
+use std::sync::Arc;
+
+/// The owner's end of a task: waits for it, or cancels it. Dropping it lets the task go on by itself.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let answer = task::spawn(|| 6 * 7);
+///     assert_eq!(answer.join().unwrap(), 42);
+/// });
+/// ```
+pub struct JoinHandle<T> {
+    /// Given up early by `join` and by a drop that detaches.
+    task: ManuallyDrop<TaskRef>,
+    _outcome: PhantomData<T>,
+}
+
+// SAFETY: what is reached through it is a T, by value, and what anybody with a reference may touch (invariant 18).
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives nobody the T.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+/// Why there is no result of a task.
+#[non_exhaustive]
+pub enum JoinError {
+    /// The task was cancelled before its first instruction, or could not be ended when the runtime was.
+    Cancelled(Cancelled),
+    /// Its body has panicked; this is the payload.
+    Panicked(Box<dyn Any + Send>),
+    /// There was no stack for it.
+    NoStack(Box<dyn Error + Send + Sync>),
+    /// The task that waited was cancelled, not the one that was waited for, which goes on.
+    Interrupted(Cancelled),
+    /// A task waits for itself, and would do so for ever.
+    Itself,
+    /// The calling task can wait for nothing now, because it is unwinding from a panic, or registers a wait.
+    Refused,
+}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// The reference is the handle's, of a task whose closure returns a T.
+    #[inline(always)]
+    pub(super) unsafe fn new(task: TaskRef) -> Self {
+        Self { task: ManuallyDrop::new(task), _outcome: PhantomData }
+    }
+
+    /// Waits for the task to end, and returns what its body has returned.
+    ///
+    /// Outside of a task it blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no result: see [`JoinError`]. A result that is there wins over the caller's cancellation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::task::{self, JoinError};
+    ///
+    /// switchback::run(|| {
+    ///     let failed = task::spawn(|| { if true { panic!("no luck") } });
+    ///     let Err(JoinError::Panicked(payload)) = failed.join() else { unreachable!() };
+    ///     assert_eq!(payload.downcast_ref(), Some(&"no luck"));
+    /// });
+    /// ```
+    pub fn join(mut self) -> Result<T, JoinError> {
+        self.wait_inner()?;
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again, and not dropped.
+        let task = unsafe { ManuallyDrop::take(&mut this.task) };
+        // SAFETY: the handle is of a task that returns a T; it is complete; the handle is used up.
+        unsafe { task::take_outcome(&task) }
+    }
+
+    /// Waits for the task to end, and leaves its outcome for [`join`](Self::join).
+    ///
+    /// # Errors
+    ///
+    /// When the calling task is cancelled meanwhile, or cannot wait now.
+    pub fn wait(&mut self) -> Result<(), JoinError> {
+        self.wait_inner()
+    }
+
+    #[inline(always)]
+    fn wait_inner(&mut self) -> Result<(), JoinError> {
+        let header = self.task.header();
+        if header.join.is_complete() {
+            return Ok(());
+        }
+        if Current::is(header) {
+            return Err(JoinError::Itself);
+        }
+        Current::prefer_newest();
+        let waited = suspend_quietly(|resumer: Resumer<()>| {
+            // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
+            unsafe { *header.joiner.get() = Some(resumer) };
+            if !header.join.begin_joining() {
+                // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
+                let resumer = unsafe { (*header.joiner.get()).take() };
+                let _ = resumer.map(|resumer| resumer.send(()));
+            }
+        });
+        match waited {
+            Ok(()) => Ok(()),
+            Err(interrupted) => self.interrupted(interrupted),
+        }
+    }
+
+    #[cold]
+    fn interrupted(&mut self, interrupted: Interrupted) -> Result<(), JoinError> {
+        let header = self.task.header();
+        if !header.join.end_joining() {
+            return Ok(());
+        }
+        // SAFETY: JOINING has been taken away, so the place is the handle's again.
+        drop(unsafe { (*header.joiner.get()).take() });
+        cancel::tell();
+        Err(match interrupted {
+            Interrupted::Cancelled(cancelled) => JoinError::Interrupted(cancelled),
+            _ => JoinError::Refused,
+        })
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.header().join.is_complete()
+    }
+
+    /// Asks the task to leave: each call in it that would wait returns [`Cancelled`] from now on, except inside
+    /// [`shield`](crate::task::shield). If it has not begun, it never does, and its closure is dropped.
+    ///
+    /// Returns whether this has changed anything: not if it was cancelled before, or has ended.
+    pub fn cancel(&self) -> bool {
+        self.task.header().cancel(CancelReason::Requested)
+    }
+
+    /// [`cancel`](Self::cancel) with a reason, which [`Cancelled::reason`] tells.
+    pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
+        self.task.header().cancel(CancelReason::Message(message.into()))
+    }
+
+    /// The task itself, for its name, and to unpark or cancel it.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        Task::new(TaskRef::clone(&self.task))
+    }
+
+    /// The task's number.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId::of(self.task.header())
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        let header = self.task.header();
+        if !header.join.is_complete() && header.join.detach() {
+            // The reference is gone with it.
+            return;
+        }
+        // SAFETY: the task is complete and its outcome the handle's, which is used up; so is the field.
+        unsafe {
+            (header.vtable.drop_outcome)(self.task.as_ptr());
+            ManuallyDrop::drop(&mut self.task);
+        }
+    }
+}
+
+impl JoinError {
+    /// Goes on with the task's panic, if it has panicked; else returns the error.
+    ///
+    /// # Panics
+    ///
+    /// With the payload.
+    #[must_use]
+    pub fn resume_panic(self) -> Self {
+        match self {
+            Self::Panicked(payload) => panic::resume_unwind(payload),
+            other => other,
+        }
+    }
+
+    /// The `Cancelled` in it: of the task that was waited for, or of the one that waited.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<&Cancelled> {
+        match self {
+            Self::Cancelled(cancelled) | Self::Interrupted(cancelled) => Some(cancelled),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(cancelled) => f.debug_tuple("Cancelled").field(cancelled).finish(),
+            Self::Panicked(payload) => f.debug_tuple("Panicked").field(&message(&**payload)).finish(),
+            Self::NoStack(error) => f.debug_tuple("NoStack").field(error).finish(),
+            Self::Interrupted(cancelled) => f.debug_tuple("Interrupted").field(cancelled).finish(),
+            Self::Itself => f.write_str("Itself"),
+            Self::Refused => f.write_str("Refused"),
+        }
+    }
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&'static str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("..")
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled(cancelled) => write!(f, "the task did not run: {cancelled}"),
+            Self::Panicked(payload) => write!(f, "the task has panicked: {}", message(&**payload)),
+            Self::NoStack(error) => write!(f, "no stack for the task: {error}"),
+            Self::Interrupted(cancelled) => write!(f, "the wait for the task was cut short: {cancelled}"),
+            Self::Itself => f.write_str("a task cannot wait for itself"),
+            Self::Refused => f.write_str("a task cannot wait while it unwinds from a panic, or registers a wait"),
+        }
+    }
+}
+
+impl Error for JoinError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Cancelled(cancelled) | Self::Interrupted(cancelled) => Some(cancelled),
+            Self::NoStack(error) => Some(&**error),
+            Self::Panicked(_) | Self::Itself | Self::Refused => None,
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JoinHandle").field(&self.task()).finish()
+    }
+}

@@ -1,0 +1,121 @@
+//! The scheduler: tasks on workers, and the primitive by which they wait.
+//!
+//! | question | file |
+//! |---|---|
+//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs` |
+//! | how does a task wait, and who may wake it? | `suspend.rs`, `cell.rs`, `word.rs` |
+//! | which one runs next? | `worker.rs`, `queue.rs`, `seed.rs` |
+//! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
+//! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
+//! | spawning, joining, parking, locals | `spawn.rs`, `join.rs`, `park.rs`, `local.rs` |
+//! | what is cancelled, and whom does it reach? | `cancel.rs` |
+//! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
+//! | waiting for several | `several.rs` |
+//! | what is the time? | `clock.rs`, `timers.rs` |
+
+mod atomic;
+mod cancel;
+mod cell;
+mod children;
+mod clock;
+mod closing;
+mod current;
+mod driver;
+mod errors;
+mod handle;
+mod header;
+mod inbox;
+mod join;
+mod life;
+mod local;
+mod park;
+mod queue;
+mod remote;
+mod scope;
+mod seed;
+mod several;
+mod shared;
+mod spawn;
+mod suspend;
+mod task;
+mod timers;
+mod word;
+mod worker;
+
+pub use cancel::{check_cancelled, shield};
+pub use errors::{ByBox, ByError, ByText, Errors, Failure};
+pub use handle::{Handle, Task, TaskId, current};
+pub use join::{JoinError, JoinHandle};
+pub use local::Local;
+pub use park::{park, park_timeout};
+pub use scope::{Scope, ScopedHandle, scope};
+pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
+pub use spawn::{Builder, SpawnError, spawn, spawn_local, spawn_on};
+pub use suspend::{Interrupted, Resumer, suspend};
+
+pub(crate) use cancel::{Entered, Kind, deadline};
+pub(crate) use children::Children;
+pub(crate) use clock::Clock;
+pub(crate) use shared::{Config, EnterError, enter};
+pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
+
+use crate::cancelled::{CancelReason, Cancelled, ScopeId};
+use current::Current;
+
+/// What a call says that cannot wait here: [`Interrupted::Refused`] as a [`Cancelled`].
+pub(crate) fn refusal() -> Cancelled {
+    Current::with(|current| match current {
+        Some(current) => current.running.refusal(),
+        None => Cancelled::alone(CancelReason::Outside),
+    })
+}
+
+/// Calls `f` with the clock of the calling task; none outside of tasks.
+pub(crate) fn with_clock<T>(f: impl FnOnce(&Clock) -> T) -> Option<T> {
+    Current::with(|current| Some(f(&current?.running.worker().shared().clock)))
+}
+
+/// Lets the other tasks of the worker run that are ready, and goes on after that.
+///
+/// It costs a few nanoseconds, and no locked instruction. Outside of a task, [`std::thread::yield_now`].
+///
+/// # Errors
+///
+/// When the task, or the part of it that this is called in, was cancelled; and where it cannot be suspended.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let other = task::spawn_local(|| ());
+///     while !other.is_finished() {
+///         task::yield_now().unwrap();
+///     }
+/// });
+/// ```
+#[inline]
+pub fn yield_now() -> Result<(), Cancelled> {
+    Current::with(|current| {
+        let Some(Current { running }) = current else {
+            std::thread::yield_now();
+            return Ok(());
+        };
+        if !running.can_switch() {
+            return Err(running.refusal());
+        }
+        running.worker().push_ready(running.header());
+        running.switch();
+        match cancel::pending(running) {
+            None => {
+                running.ignored.set(0);
+                Ok(())
+            }
+            Some(cancelled) => {
+                cancel::count(running);
+                Err(cancelled)
+            }
+        }
+    })
+}

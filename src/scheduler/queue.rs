@@ -1,0 +1,111 @@
+//! A worker's own queues.
+
+use super::header::Header;
+use super::inbox::Linked;
+use core::cell::{Cell, RefCell};
+use core::ptr::{self, NonNull};
+use crossbeam_deque::{Steal, Stealer, Worker as Deque};
+use std::collections::VecDeque;
+
+/// Tasks in the order in which they came, linked by their headers. Only the worker touches it, so nothing is atomic.
+pub(super) struct Ready {
+    first: Cell<*mut Header>,
+    last: Cell<*mut Header>,
+}
+
+impl Ready {
+    pub(super) fn new() -> Self {
+        Self { first: Cell::new(ptr::null_mut()), last: Cell::new(ptr::null_mut()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.get().is_null()
+    }
+
+    /// # Safety
+    ///
+    /// The task is valid until it is taken, and the caller may queue it: it is in no queue.
+    #[inline(always)]
+    pub(super) unsafe fn push(&self, task: NonNull<Header>) {
+        // SAFETY: by this function's contract the link is ours; what is in the queue is valid.
+        unsafe {
+            Header::set_next(task, ptr::null_mut());
+            match NonNull::new(self.last.replace(task.as_ptr())) {
+                Some(last) => Header::set_next(last, task.as_ptr()),
+                None => self.first.set(task.as_ptr()),
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn pop(&self) -> Option<NonNull<Header>> {
+        let first = NonNull::new(self.first.get())?;
+        // SAFETY: what is in the queue is valid, and its link the queue's.
+        let next = unsafe { Header::next(first) };
+        self.first.set(next);
+        if next.is_null() {
+            self.last.set(ptr::null_mut());
+        }
+        Some(first)
+    }
+}
+
+/// A task that has not started, with the scheduler's reference.
+pub(super) struct Unstarted(pub(super) NonNull<Header>);
+
+// SAFETY: a task that has not started, and is not pinned, may be started by any worker (its closure is Send).
+unsafe impl Send for Unstarted {}
+
+/// The tasks that a worker has spawned, and nobody has started. With one worker nobody else ever looks at them, and the
+/// fences of a deque that others steal from are spared.
+pub(super) enum Fresh {
+    Own(RefCell<VecDeque<Unstarted>>),
+    Shared(Deque<Unstarted>, Stealer<Unstarted>),
+}
+
+impl Fresh {
+    #[inline(always)]
+    pub(super) fn push(&self, task: Unstarted) {
+        match self {
+            Self::Own(queue) => queue.borrow_mut().push_back(task),
+            Self::Shared(deque, _) => deque.push(task),
+        }
+    }
+
+    /// The one that was spawned last.
+    #[inline(always)]
+    pub(super) fn newest(&self) -> Option<NonNull<Header>> {
+        match self {
+            Self::Own(queue) => queue.borrow_mut().pop_back(),
+            Self::Shared(deque, _) => deque.pop(),
+        }
+        .map(|task| task.0)
+    }
+
+    pub(super) fn oldest(&self) -> Option<NonNull<Header>> {
+        match self {
+            Self::Own(queue) => queue.borrow_mut().pop_front().map(|task| task.0),
+            Self::Shared(_, stealer) => steal(stealer),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Own(queue) => queue.borrow().is_empty(),
+            Self::Shared(deque, _) => deque.is_empty(),
+        }
+    }
+}
+
+/// The oldest task of a deque.
+pub(super) fn steal(stealer: &Stealer<Unstarted>) -> Option<NonNull<Header>> {
+    loop {
+        match stealer.steal() {
+            Steal::Success(task) => return Some(task.0),
+            Steal::Empty => return None,
+            Steal::Retry => core::hint::spin_loop(),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What the workers of a runtime share, and how a runtime begins and ends.
+
+use super::clock::Clock;
+use super::header::{Origin, TaskRef};
+use super::life::end_unstarted;
+use super::queue::{Fresh, Unstarted};
+use super::remote::Remote;
+use super::worker::Worker;
+use super::{current, spawn, task};
+use crate::cancelled::Cancelled;
+use crate::coroutine;
+use crate::stack::Class;
+use core::panic::Location;
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+use crossbeam_deque::{Stealer, Worker as Deque};
+use crossbeam_queue::SegQueue;
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How a runtime is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) workers: usize,
+    /// Of tasks that do not say another.
+    pub(crate) class: Class,
+    pub(crate) main_class: Class,
+    /// What the threads are called, before their number.
+    pub(crate) name: String,
+    pub(crate) has_virtual_clock: bool,
+    pub(crate) seed: Option<u64>,
+    pub(crate) grace: Duration,
+}
+
+/// What the workers of a runtime share.
+pub(crate) struct Shared {
+    pub(super) config: Config,
+    pub(super) remotes: Vec<&'static Remote>,
+    pub(super) stealers: Vec<Stealer<Unstarted>>,
+    /// What was spawned from outside.
+    pub(super) injector: SegQueue<Unstarted>,
+    pub(super) clock: Clock,
+    /// Whether another thread can run while one looks around for work.
+    pub(super) may_spin: bool,
+    phase: AtomicU8,
+    /// How many workers sleep, or are about to; written under `asleep`.
+    sleeping: AtomicUsize,
+    asleep: Mutex<Vec<Sleep>>,
+    /// How many workers have ended, and whether one has left tasks behind.
+    ended: Mutex<(usize, bool)>,
+    one_has_ended: Condvar,
+}
+
+/// How far a runtime is.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub(super) enum Phase {
+    Open = 0,
+    /// Main has ended, and everything else is to.
+    Closing = 1,
+    /// Nothing is run any more.
+    Closed = 2,
+}
+
+/// What is known of a worker's sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sleep {
+    Awake,
+    /// It sleeps, or looks around for the last time, and has its next timer then.
+    Until(Option<u64>),
+    Ended,
+}
+
+impl Shared {
+    fn new(config: Config) -> (Arc<Self>, Vec<Fresh>) {
+        let workers = config.workers;
+        let mut fresh = Vec::new();
+        let mut stealers = Vec::new();
+        for _ in 0..workers {
+            if workers == 1 {
+                fresh.push(Fresh::Own(Default::default()));
+                continue;
+            }
+            let deque = Deque::new_lifo();
+            stealers.push(deque.stealer());
+            let stealer = deque.stealer();
+            fresh.push(Fresh::Shared(deque, stealer));
+        }
+        let shared = Self {
+            remotes: (0..workers).map(|_| Remote::take()).collect(),
+            stealers,
+            injector: SegQueue::new(),
+            clock: Clock::new(config.has_virtual_clock),
+            may_spin: thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
+            phase: AtomicU8::new(Phase::Open as u8),
+            sleeping: AtomicUsize::new(0),
+            asleep: Mutex::new(vec![Sleep::Awake; workers]),
+            ended: Mutex::new((0, false)),
+            one_has_ended: Condvar::new(),
+            config,
+        };
+        (Arc::new(shared), fresh)
+    }
+
+    #[inline(always)]
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Open,
+            1 => Phase::Closing,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Spawns a task from outside of the workers. Gives it back if nothing is run any more.
+    pub(super) fn inject(&self, task: Unstarted) {
+        self.injector.push(task);
+        self.notify();
+        if self.phase.load(Ordering::SeqCst) == Phase::Closed as u8 {
+            self.drain();
+        }
+    }
+
+    /// Something was queued that any worker may take: wakes one that sleeps, if one does.
+    #[inline(always)]
+    pub(super) fn notify(&self) {
+        // Either this sees the sleeper, or that sees what was queued: see `has_work`.
+        fence(Ordering::SeqCst);
+        if self.sleeping.load(Ordering::Relaxed) > 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        let mut asleep = self.asleep.lock();
+        let sleeper = asleep.iter().position(|sleep| matches!(sleep, Sleep::Until(_)));
+        if let Some(index) = sleeper {
+            self.set_awake(&mut asleep, index);
+            self.remotes[index].driver().unpark();
+        }
+    }
+
+    fn set_awake(&self, asleep: &mut [Sleep], index: usize) {
+        if matches!(asleep[index], Sleep::Until(_)) {
+            asleep[index] = Sleep::Awake;
+            self.sleeping.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A worker is about to sleep. It looks around once more after this.
+    pub(super) fn announce_sleep(&self, index: usize, deadline: Option<u64>) {
+        let mut asleep = self.asleep.lock();
+        asleep[index] = Sleep::Until(deadline);
+        self.sleeping.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_sleep(&self, index: usize) {
+        self.set_awake(&mut self.asleep.lock(), index);
+    }
+
+    /// Whether there is something that any worker may take.
+    pub(super) fn has_work(&self) -> bool {
+        fence(Ordering::SeqCst);
+        !self.injector.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
+    }
+
+    /// A worker has closed its eyes. If all have, a virtual clock jumps to the next timer: true if that is the caller's.
+    pub(super) fn all_asleep(&self, index: usize) -> bool {
+        if !self.clock.is_virtual() {
+            return false;
+        }
+        let mut asleep = self.asleep.lock();
+        let mut first: Option<(u64, usize)> = None;
+        for (index, sleep) in asleep.iter().enumerate() {
+            match *sleep {
+                // One that was announced and has something in its inbox is about to wake.
+                Sleep::Until(deadline) if self.remotes[index].inbox().is_asleep() => {
+                    first = first.into_iter().chain(deadline.map(|deadline| (deadline, index))).min();
+                }
+                Sleep::Ended => {}
+                _ => return false,
+            }
+        }
+        let Some((deadline, first)) = first else { return false };
+        self.clock.jump_to(deadline);
+        if first == index {
+            return true;
+        }
+        self.set_awake(&mut asleep, first);
+        self.remotes[first].driver().unpark();
+        false
+    }
+
+    fn wake_all(&self) {
+        for remote in &self.remotes {
+            remote.driver().unpark();
+        }
+    }
+
+    /// A worker has ended.
+    fn end_worker(&self, index: usize, all_ended: bool) {
+        {
+            let mut asleep = self.asleep.lock();
+            self.set_awake(&mut asleep, index);
+            asleep[index] = Sleep::Ended;
+        }
+        let mut ended = self.ended.lock();
+        ended.0 += 1;
+        ended.1 |= !all_ended;
+        self.one_has_ended.notify_all();
+        drop(ended);
+        // A virtual clock may have waited for this one.
+        self.wake_all();
+    }
+
+    /// Refuses what was spawned from outside when nothing is run any more.
+    fn drain(&self) {
+        while let Some(task) = self.injector.pop() {
+            // SAFETY: it was in the queue, so it has not started and is ours.
+            unsafe {
+                let why = Cancelled::new(crate::CancelReason::Shutdown, task.0.as_ref().scope_id());
+                end_unstarted(task.0, super::join::JoinError::Cancelled(why));
+            }
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
+/// Why nothing was run.
+#[derive(Debug)]
+pub(crate) enum EnterError {
+    /// The calling thread runs a runtime already.
+    Nested,
+    /// A thread could not be started.
+    Thread(io::Error),
+}
+
+/// Runs `main` as the first task of a new runtime, on the calling thread, which is one of the workers until it has ended.
+pub(crate) fn enter<F, T>(
+    config: &Config,
+    main: F,
+    spawned_at: &'static Location<'static>,
+) -> Result<Result<T, super::join::JoinError>, (EnterError, F)>
+where
+    F: FnOnce() -> T,
+{
+    if current::is_worker() {
+        return Err((EnterError::Nested, main));
+    }
+    let (shared, mut fresh) = Shared::new(config.clone());
+    let own = fresh.remove(0);
+    let threads = match start_threads(&shared, fresh) {
+        Ok(threads) => threads,
+        Err(error) => return Err((EnterError::Thread(error), main)),
+    };
+    // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 20).
+    let guard = AbortOnUnwind;
+    let worker = Worker::new(Arc::clone(&shared), 0, own);
+    let origin = Origin { id: spawn::next_id(), name: Some("main".into()), spawned_at, class: config.main_class };
+    let task = task::create(main, origin, None);
+    // SAFETY: one of the two references is the handle's, of a task that returns a T.
+    let handle = unsafe { super::join::JoinHandle::<T>::new(TaskRef::from_raw(task)) };
+    worker.push_pinned(Unstarted(task));
+    worker.on_this_thread(|| {
+        worker.run(|| handle.is_finished());
+        shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
+        shared.wake_all();
+        let deadline = Instant::now() + config.grace;
+        let all_ended = worker.close(deadline);
+        shared.end_worker(0, all_ended);
+        join_threads(&shared, threads, deadline);
+    });
+    shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
+    shared.drain();
+    core::mem::forget(guard);
+    // Complete, so this does not wait.
+    Ok(handle.join())
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        coroutine::abort("a worker has panicked");
+    }
+}
+
+/// Starts all workers but the first.
+fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thread::JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    for (index, fresh) in (1..).zip(fresh) {
+        let of_thread = Arc::clone(shared);
+        let builder = thread::Builder::new().name(format!("{}{index}", shared.config.name));
+        let started = builder.spawn(move || {
+            let guard = AbortOnUnwind;
+            let worker = Worker::new(Arc::clone(&of_thread), index, fresh);
+            let all_ended = worker.on_this_thread(|| {
+                worker.run(|| of_thread.phase() != Phase::Open);
+                worker.close(Instant::now() + of_thread.config.grace)
+            });
+            of_thread.end_worker(index, all_ended);
+            core::mem::forget(guard);
+        });
+        match started {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
+                shared.wake_all();
+                threads.into_iter().for_each(|thread| drop(thread.join()));
+                return Err(error);
+            }
+        }
+    }
+    Ok(threads)
+}
+
+/// Waits for the other workers to end, until a while after the deadline: a thread with a task that computes for ever is left
+/// to itself.
+fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) {
+    let deadline = deadline + Duration::from_millis(100);
+    let mut ended = shared.ended.lock();
+    while ended.0 < shared.remotes.len() && !shared.one_has_ended.wait_until(&mut ended, deadline).timed_out() {}
+    let (count, has_left) = *ended;
+    drop(ended);
+    if count < shared.remotes.len() {
+        coroutine::report(coroutine::Event::NotEnded, crate::Description::new(Some("worker"), Location::caller()));
+        return;
+    }
+    threads.into_iter().for_each(|thread| drop(thread.join()));
+    if !has_left {
+        shared.remotes.iter().for_each(|remote| remote.give_back());
+    }
+}

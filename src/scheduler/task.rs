@@ -1,0 +1,119 @@
+//! A task: its header, and its closure or outcome, in one allocation.
+
+use super::header::{Header, Origin, TaskRef, VTable};
+use super::join::JoinError;
+use super::local::Locals;
+use core::cell::UnsafeCell;
+use core::mem::{self, MaybeUninit};
+use core::ptr::NonNull;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+
+/// A closure of type F that returns a T, as a task.
+#[repr(C)]
+struct Task<F, T> {
+    header: Header,
+    /// Before COMPLETE it belongs to whoever has the task in a queue or runs it; after that to the handle, or, when there
+    /// is none, to whoever has set COMPLETE; at last to whoever frees the task (invariant 18).
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+enum Stage<F, T> {
+    New(F),
+    Ended(Result<T, JoinError>),
+    /// The closure runs, or the outcome was taken.
+    Empty,
+}
+
+/// Makes a task of `f`. Two references come with it: the scheduler's, and the handle's.
+#[inline(always)]
+pub(super) fn create<F, T>(f: F, origin: Origin, locals: Option<Arc<Locals>>) -> NonNull<Header>
+where
+    F: FnOnce() -> T,
+{
+    let task = Task {
+        header: Header::new(const { &Task::<F, T>::VTABLE }, origin, locals),
+        stage: UnsafeCell::new(Stage::<F, T>::New(f)),
+    };
+    NonNull::from(Box::leak(Box::new(task))).cast()
+}
+
+/// Takes the outcome of a task.
+///
+/// # Safety
+///
+/// [`create`] has made it of a closure that returns a T, it is complete, the caller has the handle's reference, and this
+/// is called once.
+pub(super) unsafe fn take_outcome<T>(task: &TaskRef) -> Result<T, JoinError> {
+    let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
+    // SAFETY: the task is complete, and its outcome the caller's; there is room for it.
+    unsafe {
+        (task.header().vtable.take_outcome)(task.as_ptr(), outcome.as_mut_ptr().cast());
+        outcome.assume_init()
+    }
+}
+
+impl<F: FnOnce() -> T, T> Task<F, T> {
+    const VTABLE: VTable = VTable {
+        run: Self::run,
+        refuse: Self::refuse,
+        give_up: Self::give_up,
+        take_outcome: Self::take,
+        drop_outcome: Self::drop_outcome,
+        free: Self::free,
+    };
+
+    /// # Safety
+    ///
+    /// The stage is the caller's.
+    #[inline(always)]
+    unsafe fn replace(task: NonNull<Header>, stage: Stage<F, T>) -> Stage<F, T> {
+        // SAFETY: the header is the first field of a task with these types; the stage is the caller's.
+        unsafe { mem::replace(&mut *task.cast::<Self>().as_ref().stage.get(), stage) }
+    }
+
+    unsafe fn run(task: NonNull<Header>) {
+        // SAFETY: the task's own coroutine has the stage until COMPLETE.
+        let Stage::New(f) = (unsafe { Self::replace(task, Stage::Empty) }) else {
+            unreachable!("a task is run once");
+        };
+        let outcome = panic::catch_unwind(AssertUnwindSafe(f)).map_err(JoinError::Panicked);
+        // SAFETY: as above.
+        unsafe { Self::replace(task, Stage::Ended(outcome)) };
+    }
+
+    unsafe fn refuse(task: NonNull<Header>, error: JoinError) {
+        // SAFETY: whoever refuses a task has it, as if to run it.
+        let refused = unsafe { Self::replace(task, Stage::Ended(Err(error))) };
+        if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(refused))) {
+            // SAFETY: as above. What is replaced has been put there just now.
+            unsafe { Self::replace(task, Stage::Ended(Err(JoinError::Panicked(payload)))) };
+        }
+    }
+
+    unsafe fn give_up(task: NonNull<Header>, error: JoinError) {
+        // SAFETY: the task's coroutine never runs again, and what it has left of the stage is empty.
+        unsafe { Self::replace(task, Stage::Ended(Err(error))) };
+    }
+
+    unsafe fn take(task: NonNull<Header>, place: *mut ()) {
+        // SAFETY: the task is complete, and the caller has the outcome.
+        let Stage::Ended(outcome) = (unsafe { Self::replace(task, Stage::Empty) }) else {
+            unreachable!("a complete task has an outcome until it is taken");
+        };
+        // SAFETY: there is room for it, by the contract of the table.
+        unsafe { place.cast::<Result<T, JoinError>>().write(outcome) };
+    }
+
+    unsafe fn drop_outcome(task: NonNull<Header>) {
+        // SAFETY: the task is complete, and the caller has the outcome.
+        let outcome = unsafe { Self::replace(task, Stage::Empty) };
+        // Nobody waits for it, and its destructor's panic has been printed.
+        mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(outcome))));
+    }
+
+    unsafe fn free(task: NonNull<Header>) {
+        // SAFETY: `create` has made it of a box, and nobody has a reference any more.
+        drop(unsafe { Box::from_raw(task.cast::<Self>().as_ptr()) });
+    }
+}

@@ -1,0 +1,169 @@
+//! The shared words of waiting and joining, apart from what they guard, so that loom can go through their interleavings.
+//!
+//! # The wait word
+//!
+//! One for each wait cell: a generation, and in the lowest two bits a state.
+//!
+//! | state | meaning | who sets it |
+//! |---|---|---|
+//! | IDLE (0) | the cell has never been waited in | nobody: it is the first |
+//! | WAITING (1) | its task waits, or is about to: whoever claims this generation wakes it | the owner, in `begin` |
+//! | CLAIMED (2) | somebody has claimed it: a resumer, a canceller, or the owner itself | the claimer, once |
+//!
+//! | from | to | by |
+//! |---|---|---|
+//! | IDLE g, CLAIMED g | WAITING g+1 | the owner alone |
+//! | WAITING g | CLAIMED g | whoever knows g: a resumer was given it, a canceller reads it |
+//!
+//! WAITING g to WAITING g+1 is impossible: the owner begins again only when the last wait was claimed. State 3 does not
+//! occur. The generation only grows, for as long as the process lives, whoever has the cell; one that has come to its last
+//! generation is not used again. So a claim of an old generation fails for ever.
+//!
+//! Cancellation is not in the word. A canceller first makes its flag visible and then touches the word ([`WaitWord::poke`]),
+//! the owner first begins and then looks at the flags: the two touches are in some order, so either the canceller sees
+//! WAITING, or the owner sees the flag.
+//!
+//! # The join word
+//!
+//! One for each task. Bits, from the lowest:
+//!
+//! | bit | meaning | who sets it | who clears it |
+//! |---|---|---|---|
+//! | COMPLETE | the outcome is in the task, for the handle to take | the task, once | nobody |
+//! | JOINING | the joiner's resumer is in the task, for completion to take | the handle | the handle, if not COMPLETE |
+//! | DETACHED | the handle is gone, and the outcome is the task's to drop | the handle's drop, if not COMPLETE | nobody |
+//! | the rest | references: the scheduler's, the handle's, those of `Task` values | | |
+//!
+//! JOINING and DETACHED together are impossible: a handle that is dropped does not join. COMPLETE with JOINING means that
+//! completion takes the resumer, or has. The last reference frees the task.
+
+use super::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+
+const STATE: u64 = 0b11;
+const WAITING: u64 = 1;
+const CLAIMED: u64 = 2;
+const ONE: u64 = 4;
+
+/// Which wait of a cell: the whole word while it is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Generation(pub(crate) u64);
+
+/// See the module's table.
+pub(crate) struct WaitWord(AtomicU64);
+
+impl WaitWord {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Begins a wait. The owner calls it, when the last one was claimed; none if there are no more generations.
+    ///
+    /// What the owner has written before is seen by whoever claims it; what a canceller has written before its `poke` is
+    /// seen by the owner, if the poke came first.
+    #[inline(always)]
+    pub(crate) fn begin(&self) -> Option<Generation> {
+        let last = self.0.load(Ordering::Relaxed);
+        debug_assert!(last & STATE != WAITING, "the last wait of this cell was not claimed");
+        let next = (last & !STATE).checked_add(ONE)? | WAITING;
+        self.0.swap(next, Ordering::AcqRel);
+        Some(Generation(next))
+    }
+
+    /// Claims that wait. Once for each: the winner wakes the task, or is the task.
+    #[inline(always)]
+    pub(crate) fn claim(&self, generation: Generation) -> bool {
+        let claimed = generation.0 ^ (WAITING ^ CLAIMED);
+        self.0.compare_exchange(generation.0, claimed, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Touches the word, and tells which wait there is to claim.
+    pub(crate) fn poke(&self) -> Option<Generation> {
+        let word = self.0.fetch_add(0, Ordering::AcqRel);
+        (word & STATE == WAITING).then_some(Generation(word))
+    }
+
+    /// Whether that wait goes on; it may be over by the time that this is known.
+    pub(crate) fn is_waiting(&self, generation: Generation) -> bool {
+        self.0.load(Ordering::Relaxed) == generation.0
+    }
+}
+
+const COMPLETE: usize = 1;
+const JOINING: usize = 2;
+const DETACHED: usize = 4;
+const REFERENCE: usize = 8;
+
+/// See the module's table.
+pub(crate) struct JoinWord(AtomicUsize);
+
+/// What a task finds when it completes.
+pub(crate) struct Completed {
+    pub(crate) is_joined: bool,
+    pub(crate) is_detached: bool,
+}
+
+impl JoinWord {
+    /// That of a task with a handle: two references.
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(2 * REFERENCE))
+    }
+
+    /// The outcome is in place. What was written before is seen by whoever finds it complete.
+    #[inline(always)]
+    pub(crate) fn complete(&self) -> Completed {
+        let word = self.0.fetch_or(COMPLETE, Ordering::AcqRel);
+        debug_assert!(word & COMPLETE == 0);
+        Completed { is_joined: word & JOINING != 0, is_detached: word & DETACHED != 0 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.load(Ordering::Acquire) & COMPLETE != 0
+    }
+
+    /// The joiner's resumer is in place: whether completion will take it.
+    #[inline(always)]
+    pub(crate) fn begin_joining(&self) -> bool {
+        self.0.fetch_or(JOINING, Ordering::AcqRel) & COMPLETE == 0
+    }
+
+    /// The joiner does not wait any more: whether its resumer is its own again. If not, the task is complete.
+    pub(crate) fn end_joining(&self) -> bool {
+        let ended = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            (word & COMPLETE == 0).then_some(word & !JOINING)
+        });
+        ended.is_ok()
+    }
+
+    /// Gives up the handle's reference, and the outcome with it. False if the task is complete: nothing has been done then.
+    #[inline(always)]
+    pub(crate) fn detach(&self) -> bool {
+        let detached = self.0.fetch_update(Ordering::Release, Ordering::Acquire, |word| {
+            (word & COMPLETE == 0).then_some((word | DETACHED) - REFERENCE)
+        });
+        detached.is_ok()
+    }
+
+    #[inline(always)]
+    pub(crate) fn retain(&self) {
+        let word = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
+        if word > usize::MAX / 2 {
+            // Two thousand million values leaked; one more round and it would be freed under them.
+            std::process::abort();
+        }
+    }
+
+    /// Gives up a reference: whether it was the last.
+    #[inline(always)]
+    pub(crate) fn release(&self) -> bool {
+        if self.0.load(Ordering::Acquire) / REFERENCE == 1 {
+            // Nobody else has one to make more of.
+            return true;
+        }
+        if self.0.fetch_sub(REFERENCE, Ordering::Release) / REFERENCE != 1 {
+            return false;
+        }
+        fence(Ordering::Acquire);
+        true
+    }
+}

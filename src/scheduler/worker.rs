@@ -1,0 +1,470 @@
+//! A worker: a thread's loop, which picks a task, resumes it until it stops, and picks the next.
+//!
+//! # The order
+//!
+//! 1. The task that has waited for the one that has just ended; after a join that has to wait, the task spawned last.
+//! 2. In turn: a started task that is ready, in the order in which they became so; and the oldest that has not started.
+//! 3. If none is ready, the one that was spawned last.
+//! 4. What others have: spawned from outside of the workers; stolen, oldest first.
+//!
+//! Rules 1 and 3 make a tree of tasks run depth first, on few stacks; rule 2 makes a task that yields let those begin that it
+//! has spawned.
+//!
+//! # Fairness
+//!
+//! It is counted in *picks*, so it does not depend on a clock, and holds for tasks that yield in a loop:
+//!
+//! - after [`CHAIN`] picks in a row by rule 1, one is made by rule 2. So a task that is ready is run after at most
+//!   `2 * (CHAIN + 1)` picks for each that was ready before it, and one that has not started, while others are ready, begins
+//!   after as many for each that is older;
+//! - every [`TURN`] picks the worker looks at its inbox, its timers, its driver, and at what was spawned from outside: a wake
+//!   from another thread, a timer and a spawn from outside wait for at most `TURN` picks until they are in the queue, the
+//!   spawn at its head;
+//! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
+
+use super::cell::WaitCell;
+use super::current::{self, Running, with_worker};
+use super::header::{Body, Header};
+use super::join::JoinError;
+use super::life::{end_unstarted, live, release};
+use super::queue::{Fresh, Ready, Unstarted, steal};
+use super::remote::Remote;
+use super::seed::Seeded;
+use super::shared::{Phase, Shared};
+use super::spawn;
+use super::timers::Timers;
+use crate::cancelled::CancelReason;
+use crate::{CoroutineState, Yielder};
+use core::cell::{Cell, RefCell};
+use core::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See the module.
+pub(super) const TURN: u32 = 16;
+/// See the module.
+pub(super) const CHAIN: u32 = 16;
+/// See the module.
+pub(super) const PASSED: u32 = 1 << 16;
+/// How often an idle worker looks around before it sleeps, where there is more than one CPU.
+const SPINS: u32 = 200;
+
+/// A worker. It lives on its thread's own stack, and only that thread touches it.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    index: usize,
+    pub(super) remote: &'static Remote,
+    /// The task that runs, or null on the worker's own stack.
+    running: Cell<*const Running>,
+    /// The one that has waited for the one that has just ended.
+    pub(super) next: Cell<*mut Header>,
+    /// Whether what is woken now goes there.
+    makes_next: Cell<bool>,
+    pub(super) ready: Ready,
+    pub(super) fresh: Fresh,
+    prefers_newest: Cell<bool>,
+    picks: Cell<u32>,
+    chain: Cell<u32>,
+    /// Whether the last pick by rule 2 was a ready task.
+    was_ready: Cell<bool>,
+    passed: Cell<u32>,
+    /// Started tasks that have been suspended at least once, and have not ended.
+    pub(super) started: RefCell<Vec<NonNull<Header>>>,
+    /// Tasks for which there was no stack. One is tried again when a task ends.
+    pub(super) stalled: RefCell<Vec<NonNull<Header>>>,
+    pub(super) cells: RefCell<Vec<&'static WaitCell>>,
+    /// Numbers for tasks: the next one, and where they end.
+    ids: Cell<(u64, u64)>,
+    timers: RefCell<Timers>,
+    pub(super) seeded: Option<RefCell<Seeded>>,
+}
+
+/// Wakes a task: puts it in the queue of its worker.
+///
+/// # Safety
+///
+/// The caller has claimed the task's wait, and does this once.
+#[inline(always)]
+pub(super) unsafe fn wake(task: NonNull<Header>) {
+    // SAFETY: a task that waits has not ended. Its owner was written before it began.
+    let Some(owner) = (unsafe { task.as_ref() }).owner.get() else {
+        unreachable!("a task that waits has been started");
+    };
+    let is_here = with_worker(|worker| {
+        if !ptr::eq(worker.remote, owner) {
+            return false;
+        }
+        // SAFETY: what runs is there.
+        match unsafe { worker.running.get().as_ref() } {
+            Some(running) if ptr::eq(running.header(), task.as_ptr()) => running.was_delivered.set(true),
+            _ => worker.enqueue(task),
+        }
+        true
+    });
+    if is_here != Some(true) {
+        // SAFETY: the task is claimed, so it is in no queue, and it is its owner's. If that is gone, it has leaked the task.
+        let _ = unsafe { owner.put(task) };
+    }
+}
+
+/// [`wake`] for a task that has waited for what has just ended: it is run next.
+///
+/// # Safety
+///
+/// As for [`wake`].
+#[inline(always)]
+pub(super) unsafe fn wake_next(task: NonNull<Header>) {
+    with_worker(|worker| worker.makes_next.set(true));
+    // SAFETY: by this function's contract.
+    unsafe { wake(task) };
+    with_worker(|worker| worker.makes_next.set(false));
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, index: usize, fresh: Fresh) -> Self {
+        let remote = shared.remotes[index];
+        let seeded = shared.config.seed.map(|seed| RefCell::new(Seeded::new(seed)));
+        Self {
+            index,
+            remote,
+            running: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null_mut()),
+            makes_next: Cell::new(false),
+            ready: Ready::new(),
+            fresh,
+            prefers_newest: Cell::new(false),
+            picks: Cell::new(0),
+            chain: Cell::new(0),
+            was_ready: Cell::new(false),
+            passed: Cell::new(0),
+            started: RefCell::default(),
+            stalled: RefCell::default(),
+            cells: RefCell::default(),
+            ids: Cell::new((0, 0)),
+            timers: RefCell::default(),
+            seeded,
+            shared,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn current(&self) -> *const Running {
+        self.running.get()
+    }
+
+    pub(super) fn set_running(&self, running: *const Running) {
+        self.running.set(running);
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(super) fn timers(&self) -> &RefCell<Timers> {
+        &self.timers
+    }
+
+    /// A number that no other task of the process has.
+    #[inline(always)]
+    pub(super) fn next_id(&self) -> u64 {
+        let (mut next, mut end) = self.ids.get();
+        if next == end {
+            core::hint::cold_path();
+            (next, end) = spawn::some_ids();
+        }
+        self.ids.set((next + 1, end));
+        next
+    }
+
+    pub(super) fn prefer_newest(&self) {
+        self.prefers_newest.set(true);
+    }
+
+    #[inline(always)]
+    fn enqueue(&self, task: NonNull<Header>) {
+        let task = if self.makes_next.get() { NonNull::new(self.next.replace(task.as_ptr())) } else { Some(task) };
+        // SAFETY: the task is this worker's, and was claimed, so it is in no queue; or it has just been taken out of `next`.
+        task.into_iter().for_each(|task| unsafe { self.ready.push(task) });
+    }
+
+    /// Lets a started task run again, after those that are ready.
+    #[inline(always)]
+    pub(super) fn push_ready(&self, task: &Header) {
+        // SAFETY: it is the task that runs, or one that was claimed: in no queue, and not about to end.
+        unsafe { self.ready.push(NonNull::from(task)) };
+    }
+
+    /// Lets a task that has not started be run by this worker alone.
+    pub(super) fn push_pinned(&self, task: Unstarted) {
+        // SAFETY: nobody else has it.
+        unsafe { self.ready.push(task.0) };
+    }
+
+    #[inline(always)]
+    pub(super) fn push_fresh(&self, task: Unstarted) {
+        self.fresh.push(task);
+        if let Fresh::Shared(..) = self.fresh {
+            self.shared.notify();
+        }
+    }
+
+    pub(super) fn take_cell(&self) -> &'static WaitCell {
+        let mut cells = self.cells.borrow_mut();
+        loop {
+            if let Some(cell) = cells.pop() {
+                return cell;
+            }
+            WaitCell::take_some(&mut cells);
+        }
+    }
+
+    pub(super) fn give_cell(&self, cell: &'static WaitCell) {
+        self.cells.borrow_mut().push(cell);
+    }
+
+    /// Runs tasks until `is_over`.
+    pub(super) fn run(&self, is_over: impl Fn() -> bool) {
+        while !is_over() {
+            match self.pick() {
+                Some(task) => self.step(task),
+                None => self.idle(None),
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn pick(&self) -> Option<NonNull<Header>> {
+        if self.seeded.is_some() {
+            return self.pick_seeded();
+        }
+        let picks = self.picks.get() + 1;
+        self.picks.set(picks);
+        if picks >= TURN {
+            self.picks.set(0);
+            if let Some(task) = self.turn() {
+                return Some(task);
+            }
+        }
+        if let Some(next) = NonNull::new(self.next.get()) {
+            self.next.set(ptr::null_mut());
+            if self.may_chain() {
+                return Some(next);
+            }
+            // SAFETY: it was to be run, so it is in no queue.
+            unsafe { self.ready.push(next) };
+        }
+        if self.prefers_newest.replace(false)
+            && self.may_chain()
+            && let Some(newest) = self.fresh.newest()
+        {
+            return Some(newest);
+        }
+        self.chain.set(0);
+        if self.ready.is_empty() {
+            return self.fresh.newest();
+        }
+        if self.was_ready.replace(true)
+            && !self.fresh.is_empty()
+            && let Some(oldest) = self.fresh.oldest()
+        {
+            self.was_ready.set(false);
+            return Some(oldest);
+        }
+        self.ready.pop()
+    }
+
+    /// Whether a pick by rule 1 may be made; counts it.
+    fn may_chain(&self) -> bool {
+        let chain = self.chain.get() + 1;
+        self.chain.set(chain);
+        chain <= CHAIN || self.ready.is_empty()
+    }
+
+    /// What is looked at every so many picks: a task that has waited for long to be started.
+    #[cold]
+    #[inline(never)]
+    fn turn(&self) -> Option<NonNull<Header>> {
+        self.look();
+        if let Some(task) = self.shared.injector.pop() {
+            return Some(task.0);
+        }
+        self.passed.set(self.passed.get() + TURN);
+        if self.passed.get() < PASSED {
+            return None;
+        }
+        self.passed.set(0);
+        self.fresh.oldest()
+    }
+
+    /// Puts into the queue what has become ready without this worker's doing.
+    pub(super) fn look(&self) {
+        for task in self.remote.inbox().take() {
+            // SAFETY: it was in the inbox, so it is this worker's, and in no other queue.
+            unsafe { self.ready.push(task) };
+        }
+        self.remote.driver().poll();
+        Timers::fire(&self.timers, &self.shared.clock);
+    }
+
+    fn pick_seeded(&self) -> Option<NonNull<Header>> {
+        self.look();
+        let mut seeded = self.seeded.as_ref()?.borrow_mut();
+        seeded.extend(NonNull::new(self.next.replace(ptr::null_mut())));
+        seeded.extend(core::iter::from_fn(|| self.ready.pop()));
+        seeded.extend(core::iter::from_fn(|| self.fresh.oldest()));
+        seeded.extend(core::iter::from_fn(|| self.shared.injector.pop().map(|task| task.0)));
+        seeded.choose()
+    }
+
+    #[inline(always)]
+    pub(super) fn step(&self, task: NonNull<Header>) {
+        // SAFETY: what was picked is valid until the scheduler's reference is given up, in `retire`.
+        let header = unsafe { task.as_ref() };
+        let running = header.running.get();
+        if running.is_null() {
+            return self.start(task);
+        }
+        self.running.set(running);
+        // SAFETY: only the worker that has started the task touches its body, and it is not in it now.
+        let body = unsafe { &mut *header.body.get() };
+        let Some(body) = body else { unreachable!("a started task has a body") };
+        let state = body.resume();
+        self.running.set(ptr::null());
+        if !matches!(state, Ok(CoroutineState::Yielded(()))) {
+            core::hint::cold_path();
+            self.unlist(header);
+            // SAFETY: the body has ended, and the task is in no queue or list.
+            unsafe { self.retire(task) };
+        }
+    }
+
+    /// Gives a task its stack, and runs its first instruction.
+    #[inline(always)]
+    fn start(&self, task: NonNull<Header>) {
+        // SAFETY: as in `step`.
+        let header = unsafe { task.as_ref() };
+        header.owner.set(Some(self.remote));
+        if self.shared.phase() != Phase::Open {
+            header.cancel(CancelReason::Shutdown);
+        }
+        let origin = &header.origin;
+        // SAFETY: the body runs once, on the worker that has the task, before that gives up the scheduler's reference.
+        let body = move |yielder: &Yielder<(), ()>| {
+            // SAFETY: as said.
+            unsafe { live(task, yielder) };
+            Ok(())
+        };
+        match Body::described(origin.class, origin.name.clone(), origin.spawned_at, body) {
+            Ok(mut body) => {
+                let state = body.resume();
+                self.running.set(ptr::null());
+                if matches!(state, Ok(CoroutineState::Yielded(()))) {
+                    // SAFETY: as in `step`.
+                    unsafe { *header.body.get() = Some(body) };
+                    let mut started = self.started.borrow_mut();
+                    header.listed.set(started.len());
+                    started.push(task);
+                } else {
+                    drop(body);
+                    // SAFETY: the body has ended, and the task is in no queue or list.
+                    unsafe { self.retire(task) };
+                }
+            }
+            Err(error) => self.no_stack(task, Box::new(error)),
+        }
+    }
+
+    #[cold]
+    fn no_stack(&self, task: NonNull<Header>, error: Box<crate::stack::StackError>) {
+        if !self.started.borrow().is_empty() {
+            // Another will end, and give its stack back.
+            self.stalled.borrow_mut().push(task);
+            return;
+        }
+        // SAFETY: the task is this worker's, and does not start.
+        unsafe { end_unstarted(task, JoinError::NoStack(error)) };
+    }
+
+    /// Forgets a task that has ended.
+    ///
+    /// # Safety
+    ///
+    /// It is complete, and the caller has the scheduler's reference, which is given up.
+    #[inline(always)]
+    unsafe fn retire(&self, task: NonNull<Header>) {
+        // SAFETY: by this function's contract.
+        unsafe { release(task) };
+        if !self.stalled.borrow().is_empty() {
+            core::hint::cold_path();
+            let stalled = self.stalled.borrow_mut().pop();
+            // SAFETY: it is in no queue.
+            stalled.into_iter().for_each(|task| unsafe { self.ready.push(task) });
+        }
+    }
+
+    fn unlist(&self, header: &Header) {
+        // The stack has been given back by now; the handle is empty.
+        // SAFETY: as in `step`.
+        drop(unsafe { (*header.body.get()).take() });
+        let mut started = self.started.borrow_mut();
+        let index = header.listed.replace(usize::MAX);
+        started.swap_remove(index);
+        if let Some(moved) = started.get(index) {
+            // SAFETY: what is in the list has not ended.
+            unsafe { moved.as_ref() }.listed.set(index);
+        }
+    }
+
+    /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
+    pub(super) fn idle(&self, longest: Option<Duration>) {
+        let spins = if self.shared.may_spin { SPINS } else { 1 };
+        for _ in 0..spins {
+            self.look();
+            if !self.ready.is_empty() || self.find() {
+                return;
+            }
+            core::hint::spin_loop();
+        }
+        let deadline = self.timers.borrow().next();
+        self.shared.announce_sleep(self.index, deadline);
+        if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
+            if !self.shared.all_asleep(self.index) {
+                let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
+                let longest = [until, longest].into_iter().flatten().min();
+                self.remote.driver().park(longest);
+            }
+            self.remote.inbox().wake_up();
+        }
+        self.shared.end_sleep(self.index);
+    }
+
+    /// Takes a task that others have.
+    pub(super) fn find(&self) -> bool {
+        if let Some(task) = self.shared.injector.pop() {
+            // SAFETY: it is in no queue any more.
+            unsafe { self.ready.push(task.0) };
+            return true;
+        }
+        for offset in 1..self.shared.stealers.len() {
+            let victim = (self.index + offset) % self.shared.stealers.len();
+            if let Some(task) = self.shared.stealers.get(victim).and_then(steal) {
+                // SAFETY: as above.
+                unsafe { self.ready.push(task) };
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Runs the loop with this worker as the thread's own.
+    pub(super) fn on_this_thread<T>(&self, f: impl FnOnce() -> T) -> T {
+        current::set_worker(self);
+        let result = f();
+        current::set_worker(ptr::null());
+        result
+    }
+}

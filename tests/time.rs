@@ -1,0 +1,197 @@
+//! Sleeping, timeouts, intervals, deadlines; on a clock that jumps, and on the system's.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use switchback::task;
+use switchback::{Cancelled, Resumer, Runtime};
+
+fn virtual_runtime() -> Runtime {
+    Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime")
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn sleepers_wake_in_the_order_of_their_times_and_then_of_their_age() {
+    virtual_runtime().run(|| {
+        let order = Rc::new(RefCell::new(Vec::new()));
+        let start = task::now();
+        let nanos = [3, 1, 2, 1, 1_000_000_000_000, 0, 1];
+        let sleepers: Vec<_> = (0..)
+            .zip(nanos)
+            .map(|(n, nanos)| {
+                let order = Rc::clone(&order);
+                task::spawn_local(move || {
+                    task::sleep_until(start + Duration::from_nanos(nanos)).expect("not cancelled");
+                    assert_eq!(task::now(), start + Duration::from_nanos(nanos));
+                    order.borrow_mut().push(n);
+                })
+            })
+            .collect();
+        sleepers.into_iter().for_each(|sleeper| sleeper.join().expect("it ends well"));
+        assert_eq!(*order.borrow(), [5, 1, 3, 6, 2, 0, 4]);
+    });
+}
+
+#[test]
+fn the_systems_clock_is_waited_for() {
+    for workers in [1, 2] {
+        Runtime::builder().workers(workers).build().expect("a runtime").run(|| {
+            let start = Instant::now();
+            let sleepers: Vec<_> = (0..20)
+                .map(|n| {
+                    task::spawn(move || {
+                        let start = Instant::now();
+                        task::sleep(Duration::from_millis(n)).expect("not cancelled");
+                        start.elapsed() >= Duration::from_millis(n)
+                    })
+                })
+                .collect();
+            assert!(sleepers.into_iter().all(|sleeper| sleeper.join().expect("it ends well")));
+            assert!(start.elapsed() >= Duration::from_millis(19));
+        });
+    }
+}
+
+#[test]
+fn outside_of_tasks_threads_sleep() {
+    let start = Instant::now();
+    task::sleep(Duration::from_millis(2)).expect("nobody cancels");
+    task::sleep_until(start + Duration::from_millis(4)).expect("nobody cancels");
+    assert!(start.elapsed() >= Duration::from_millis(4) && task::now() >= start);
+    assert_eq!(task::timeout(Duration::ZERO, || task::sleep(Duration::from_millis(1))), Ok(Ok(())));
+    assert_eq!(task::deadline(), None);
+}
+
+#[test]
+fn a_timeout_cuts_short_what_waits_and_absorbs_its_own_cancellation() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let elapsed = task::timeout(SECOND, || task::sleep(100 * SECOND)).expect_err("it is over");
+        assert!(elapsed.into_value().is_err());
+        assert_eq!(task::now() - start, SECOND);
+        // It is left, and nothing of it remains.
+        task::sleep(SECOND).expect("not cancelled");
+        assert_eq!(task::timeout(SECOND, || task::sleep(SECOND / 2)), Ok(Ok(())));
+        assert_eq!(task::timeout_at(task::now() + SECOND, || 5), Ok(5));
+        let cut_short = task::timeout(SECOND, || switchback::thread::sleep(100 * SECOND));
+        assert!(cut_short.is_err());
+        assert_eq!(io::Error::from(cut_short.expect_err("it is over")).kind(), io::ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn a_result_that_is_there_wins_over_a_timeout_of_the_same_turn() {
+    virtual_runtime().run(|| {
+        // The timer of the sleep was set before, so it goes off before.
+        assert_eq!(task::timeout(SECOND, || task::sleep_until(task::now() + SECOND)).map_err(drop), Err(()));
+        let sleeper = task::spawn_local(|| task::sleep(SECOND).map(|()| 5));
+        task::yield_now().expect("not cancelled");
+        let joined = task::timeout(SECOND, || sleeper.join().expect("it ends well"));
+        assert_eq!(joined.map_err(drop).map(|value| value.map_err(drop)), Ok(Ok(5)));
+        // One that comes late, and has not been cut short, is a result as well.
+        let late = task::timeout(SECOND, || task::shield(|| task::sleep(5 * SECOND)).map(|()| 6));
+        assert_eq!(late, Ok(Ok(6)));
+    });
+}
+
+#[test]
+fn a_limit_of_zero_is_over_at_the_first_wait() {
+    virtual_runtime().run(|| {
+        let mut reached = false;
+        let over = task::timeout(Duration::ZERO, || {
+            reached = true;
+            task::yield_now()
+        });
+        assert!(over.is_err() && reached);
+        let past = task::timeout_at(task::now(), task::park);
+        assert!(past.is_err());
+        assert_eq!(task::timeout(Duration::ZERO, || 5), Ok(5));
+    });
+}
+
+#[test]
+fn a_cancellation_that_is_swallowed_is_told_all_the_same_with_the_value() {
+    virtual_runtime().run(|| {
+        let over = task::timeout(SECOND, || {
+            let _ = task::park();
+            "went on"
+        });
+        assert_eq!(over.expect_err("it was cut short").into_value(), "went on");
+    });
+}
+
+#[test]
+fn deadlines_are_inherited_and_the_earliest_counts() {
+    virtual_runtime().run(|| {
+        fn left() -> Option<Duration> {
+            task::deadline().map(|deadline| deadline - task::now())
+        }
+        assert_eq!(left(), None);
+        let nested = task::timeout(5 * SECOND, || {
+            let longer = task::timeout(100 * SECOND, left).expect("not over");
+            let shorter = task::timeout(SECOND, left).expect("not over");
+            let shielded = task::shield(left);
+            let inside = task::shield(|| task::timeout(SECOND, left)).expect("not over");
+            (longer, shorter, shielded, inside, left())
+        });
+        let five = Some(5 * SECOND);
+        assert_eq!(nested, Ok((five, Some(SECOND), None, Some(SECOND), five)));
+        // Across a scope: its tasks are cut short with it.
+        let over = task::timeout(SECOND, || {
+            task::scope(|s| {
+                s.spawn(|| task::sleep(100 * SECOND));
+                Ok::<(), Cancelled>(())
+            })
+        });
+        assert!(over.is_err());
+        assert_eq!(left(), None);
+    });
+}
+
+#[test]
+fn intervals_tick_at_multiples_and_leave_out_what_was_missed() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let mut interval = task::interval(10 * SECOND);
+        let mut due = || (interval.tick().expect("not cancelled") - start).as_secs();
+        assert_eq!([due(), due(), due()], [0, 10, 20]);
+        task::sleep(35 * SECOND).expect("not cancelled");
+        assert_eq!([due(), due()], [50, 60]);
+        assert_eq!((task::now() - start).as_secs(), 60);
+    });
+}
+
+#[test]
+fn timers_of_waits_that_ended_otherwise_do_not_go_off() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        for _ in 0..100 {
+            let got = task::timeout(3600 * SECOND, || {
+                task::suspend(|resumer: Resumer<i32>| resumer.send(5).expect("it waits"))
+            });
+            assert_eq!(got, Ok(Ok(5)));
+        }
+        task::sleep(7200 * SECOND).expect("not cancelled");
+        assert_eq!(task::now() - start, 7200 * SECOND);
+    });
+}
+
+#[test]
+fn thousands_sleep_at_once_and_each_wakes_at_its_time() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let sleepers: Vec<_> = (0..4_000_u64)
+            .map(|n| {
+                let time = Duration::from_nanos(n * 7919 % 4_001);
+                task::spawn(move || {
+                    task::sleep_until(start + time).expect("not cancelled");
+                    task::now() == start + time
+                })
+            })
+            .collect();
+        assert!(sleepers.into_iter().all(|sleeper| sleeper.join().expect("it ends well")));
+    });
+}
