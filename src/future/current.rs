@@ -1,6 +1,7 @@
 //! The free functions, and the thread-local by which they find the body that they are called in.
 
-use super::awaiter::{Awaiter, Place, TURN, drive};
+use super::awaiter::{Awaiter, TURN};
+use super::drive::{Place, drive};
 use super::error::{AwaitError, CancelReason, Cancelled, OUTSIDE};
 use core::cell::Cell;
 use core::ptr;
