@@ -48,6 +48,8 @@ pub struct Awaiter {
     /// How many times the body has been woken, in [`TURN`]s, and whether `waker` is here: 0, [`OUT`] or [`EMPTY`]. With the
     /// awaiter's address the count is never the same twice on a thread.
     mark: Cell<u64>,
+    /// The mark's first turn. Leases with lower marks are of another awaiter, which was at this address before.
+    first: u64,
     /// How many awaits have been refused since the exit, from 1 on; 0 before it.
     refused: Cell<u32>,
     /// Whose body has been interrupted by this one's running (invariant 13).
@@ -83,11 +85,13 @@ impl Awaiter {
     ///
     /// When there will be none: the coroutine is dropped.
     pub(super) fn within<R>(yielder: &Inner, body: impl FnOnce(&Awaiter) -> R) -> Result<R, Thrown> {
+        let first = current::first_turn();
         let awaiter = Awaiter {
             yielder: NonNull::from(yielder),
             lent: Cell::new(Lent::new(Waker::noop())),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
-            mark: Cell::new(current::first_turn() | EMPTY),
+            mark: Cell::new(first | EMPTY),
+            first,
             refused: Cell::new(0),
             before: Cell::new(ptr::null()),
         };
@@ -206,7 +210,7 @@ impl Awaiter {
         }
         let lease = Lease { of: self, mark: mark | OUT };
         self.mark.set(lease.mark);
-        // SAFETY: it was here, and so it is moved out once.
+        // SAFETY: it was here, and so it is moved out once (invariant 16).
         Ok((unsafe { self.waker.get().read().assume_init() }, lease))
     }
 
@@ -245,7 +249,7 @@ impl Awaiter {
             core::hint::cold_path();
             return self.is_newest(lease) && self.keep_other(waker);
         }
-        // What has been moved out is still there, bit by bit.
+        // What has been moved out is still here, bit by bit (invariant 16).
         self.mark.set(lease.mark & !OUT);
         true
     }
@@ -256,7 +260,7 @@ impl Awaiter {
     fn keep_other(&self, waker: &Waker) -> bool {
         let keeps = self.mark.get() & STATE == EMPTY && !self.is_cancelled();
         if keeps {
-            // SAFETY: nobody borrows what is here, and the caller does not use the waker any more.
+            // SAFETY: nobody owns or borrows what is here (invariant 16), and the caller does not use the waker any more.
             unsafe { (*self.waker.get()).write(ptr::read(waker)) };
             self.mark.set(self.mark.get() & !EMPTY);
         }
@@ -277,7 +281,7 @@ impl Awaiter {
     /// Takes note that the lease's waker is not going to come back.
     #[cold]
     fn forget(&self, lease: Lease) {
-        if ptr::eq(lease.of, self) && lease.mark & STATE == OUT {
+        if ptr::eq(lease.of, self) && lease.mark >= self.first && lease.mark & STATE == OUT {
             self.mark.set(self.mark.get() & !OUT | EMPTY);
         }
     }

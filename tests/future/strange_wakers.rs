@@ -81,7 +81,7 @@ mod distinct {
     use super::*;
 
     /// Kept for ever, so that a use after the drop is seen and does no harm.
-    static ALL: Mutex<Vec<Box<AtomicBool>>> = Mutex::new(Vec::new());
+    static ALL: Mutex<Vec<&AtomicBool>> = Mutex::new(Vec::new());
     static WRONG: AtomicUsize = AtomicUsize::new(0);
     static TABLE: RawWakerVTable = RawWakerVTable::new(
         |data| {
@@ -94,10 +94,9 @@ mod distinct {
     );
 
     fn one() -> RawWaker {
-        let alive = Box::new(AtomicBool::new(true));
-        let data = std::ptr::from_ref(&*alive).cast();
+        let alive: &AtomicBool = Box::leak(Box::new(AtomicBool::new(true)));
         ALL.lock().expect("no panic inside").push(alive);
-        RawWaker::new(data, &TABLE)
+        RawWaker::new(std::ptr::from_ref(alive).cast(), &TABLE)
     }
 
     fn see(data: *const (), stays: bool) {
