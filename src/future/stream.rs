@@ -1,8 +1,9 @@
 //! Synchronous code as a stream.
 
-use super::awaiter::{Awaiter, Signal};
+use super::awaiter::Awaiter;
 use super::error::Cancelled;
 use super::live::{Life, Live};
+use super::message::Signal;
 use crate::coroutine::{Builder, CoroutineState, CreateError};
 use core::cell::Cell;
 use core::fmt;
