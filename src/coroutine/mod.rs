@@ -93,7 +93,8 @@ pub enum State {
 ///
 /// A coroutine stays on the thread that created it. Dropping one that is suspended closes it: its yield returns
 /// `Err(Thrown::Exit)`, and `?` leads out through all destructors. A body that ignores the exit is unwound by a private
-/// panic; one that stops that too and yields again is leaked, with its stack, and [reported](set_report_hook).
+/// panic, during which, as during any, a destructor that panics aborts the process; one that stops that too and yields
+/// again is leaked, with its stack, and [reported](set_report_hook).
 ///
 /// # What a body may not borrow
 ///

@@ -172,8 +172,10 @@ impl<Y, S, E> Yielder<Y, S, E> {
     ///
     /// # Panics
     ///
-    /// To unwind, as said. Unwinding through frames of C aborts the process. With `panic=abort` nothing can unwind: a
-    /// coroutine that is closed or dropped while it waits here is leaked, and an error thrown in aborts the process.
+    /// To unwind, as said. Unwinding through frames of C aborts the process, and so does a destructor that panics on the
+    /// way: where destructors yield, they should use [`yield_`](Self::yield_), which is refused then. With `panic=abort`
+    /// nothing can unwind: a coroutine that is closed or dropped while it waits here is leaked, and an error thrown in
+    /// aborts the process.
     ///
     /// # Examples
     ///

@@ -1,52 +1,16 @@
-//! The body's side: waiting for a future.
+//! The body's side: what it waits with, and whose the wakers are.
 
 use super::current;
+use super::drive::drive;
+use super::message::{Inner, Lent, Signal};
 use crate::cancelled::{CancelReason, Cancelled};
-use crate::coroutine::{Misuse, Thrown, Yielder};
+use crate::coroutine::{Misuse, Thrown};
 use core::cell::{Cell, UnsafeCell};
 use core::fmt;
-use core::future::Future;
-use core::mem::{self, MaybeUninit};
-use core::pin::pin;
+use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
-use core::task::{Context, Poll, Waker};
+use core::task::Waker;
 use std::thread;
-
-/// What a body is suspended with, and woken by.
-pub(super) type Inner = Yielder<Signal, Lent>;
-
-/// What a body yields: null when it waits, or the address of what it hands out (invariant 15).
-#[derive(Clone, Copy)]
-pub(super) struct Signal(*const ());
-
-impl Signal {
-    pub(super) const PENDING: Self = Self(ptr::null());
-
-    pub(super) fn address<T>(of: &T) -> Self {
-        Self((&raw const *of).cast())
-    }
-
-    #[inline(always)]
-    pub(super) fn is_pending(self) -> bool {
-        self.0.is_null()
-    }
-
-    #[inline(always)]
-    pub(super) fn to<T>(self) -> *const T {
-        self.0.cast()
-    }
-}
-
-/// What a body is sent: the waker of the poll that resumes it, which is there as long as that poll (invariant 14).
-#[derive(Clone, Copy)]
-pub(super) struct Lent(NonNull<Waker>);
-
-impl Lent {
-    #[inline(always)]
-    pub(super) fn new(waker: &Waker) -> Self {
-        Self(NonNull::from(waker))
-    }
-}
 
 /// After its exit a body is refused this many awaits before it counts as one that ignores the exit. Code that tries again
 /// whatever the error is gives up sooner, and a loop that never does is unwound.
@@ -78,29 +42,36 @@ pub struct Awaiter {
     yielder: NonNull<Inner>,
     /// The waker of the poll that runs the body now (invariant 14). Of no meaning after the exit.
     lent: Cell<Lent>,
-    /// The body's own waker, which wakes the same task as `lent`; unless [`VACANT`] is set: then what is here has been moved
-    /// out. Nobody borrows it: whoever polls moves it out.
+    /// The body's own waker, which wakes the same task as `lent`, if the mark says that it is here. Nobody borrows it: whoever
+    /// polls moves it out.
     waker: UnsafeCell<MaybeUninit<Waker>>,
-    /// How many times the body has been woken, in [`TURN`]s, and whether `waker` is [`VACANT`]. With the awaiter's address the
-    /// count is never the same twice on a thread.
+    /// How many times the body has been woken, in [`TURN`]s, and whether `waker` is here: 0, [`OUT`] or [`EMPTY`]. With the
+    /// awaiter's address the count is never the same twice on a thread.
     mark: Cell<u64>,
+    /// The mark's first turn. Leases with lower marks are of another awaiter, which was at this address before.
+    first: u64,
     /// How many awaits have been refused since the exit, from 1 on; 0 before it.
     refused: Cell<u32>,
     /// Whose body has been interrupted by this one's running (invariant 13).
     before: Cell<*const Awaiter>,
 }
 
-/// In a mark: there is no waker to be had.
-const VACANT: u64 = 1;
-/// In the mark of a lease only: its waker is not what has been moved out of the awaiter, bit by bit.
-const OTHER: u64 = 2;
+/// In a mark: one lease has the waker, bit by bit what is still here. Only that lease ends this state; if it is lost, nobody
+/// does, and each await has a clone of its own from then on.
+const OUT: u64 = 1;
+/// In a mark: there is no waker, and what is here may be overwritten.
+const EMPTY: u64 = 2;
+/// In the mark of a lease instead of [`OUT`]: its waker is another one.
+const OTHER: u64 = 3;
+/// The part of a mark that is one of these, or 0.
+const STATE: u64 = 3;
 /// What a mark grows by when the body is woken.
 pub(super) const TURN: u64 = 4;
 
 /// Where a waker comes from that an await polls with and owns. Nested awaits have a waker each: what a poll was given must
 /// stay in place until the poll returns, whatever wakers come meanwhile.
 #[derive(Clone, Copy)]
-struct Lease {
+pub(super) struct Lease {
     /// Whose it is. No pointer to follow: the awaiter may be gone by the time that a poll returns.
     of: *const Awaiter,
     /// The awaiter's mark, as long as nothing has happened to that.
@@ -114,11 +85,13 @@ impl Awaiter {
     ///
     /// When there will be none: the coroutine is dropped.
     pub(super) fn within<R>(yielder: &Inner, body: impl FnOnce(&Awaiter) -> R) -> Result<R, Thrown> {
+        let first = current::first_turn();
         let awaiter = Awaiter {
             yielder: NonNull::from(yielder),
             lent: Cell::new(Lent::new(Waker::noop())),
             waker: UnsafeCell::new(MaybeUninit::uninit()),
-            mark: Cell::new(current::first_turn() | VACANT),
+            mark: Cell::new(first | EMPTY),
+            first,
             refused: Cell::new(0),
             before: Cell::new(ptr::null()),
         };
@@ -229,15 +202,15 @@ impl Awaiter {
 
     /// A waker to poll with.
     #[inline(always)]
-    fn lease(&self) -> Result<(Waker, Lease), Cancelled> {
+    pub(super) fn lease(&self) -> Result<(Waker, Lease), Cancelled> {
         let mark = self.mark.get();
-        if mark & VACANT != 0 {
+        if mark & STATE != 0 {
             core::hint::cold_path();
             return Ok((self.lend()?, Lease { of: self, mark: mark | OTHER }));
         }
-        let lease = Lease { of: self, mark: mark | VACANT };
+        let lease = Lease { of: self, mark: mark | OUT };
         self.mark.set(lease.mark);
-        // SAFETY: it was not vacant, and so it is moved out once.
+        // SAFETY: it was here, and so it is moved out once (invariant 16).
         Ok((unsafe { self.waker.get().read().assume_init() }, lease))
     }
 
@@ -248,7 +221,7 @@ impl Awaiter {
         let refused = self.refused.get();
         if refused == 0 {
             // SAFETY: the body runs, and has not been asked to leave, so the poll that lends the waker goes on (invariant 14).
-            return Ok(unsafe { self.lent.get().0.as_ref() }.clone());
+            return Ok(unsafe { self.lent.get().waker() }.clone());
         }
         if refused > PATIENCE && !thread::panicking() {
             // An answer to the exit that is none: what comes back is an unwind, or nothing.
@@ -271,60 +244,71 @@ impl Awaiter {
 
     /// Keeps the waker for the next await, if it is of any use for that. Then it is no longer the caller's.
     #[inline(always)]
-    fn keep(&self, waker: &Waker, lease: Lease) -> bool {
+    pub(super) fn keep(&self, waker: &Waker, lease: Lease) -> bool {
         if !self.is_as_leased(lease) {
             core::hint::cold_path();
             return self.is_newest(lease) && self.keep_other(waker);
         }
-        // What has been moved out is still there, bit by bit.
-        self.mark.set(lease.mark & !VACANT);
+        // What has been moved out is still here, bit by bit (invariant 16).
+        self.mark.set(lease.mark & !OUT);
         true
     }
 
-    /// The waker is another one than what was here, or there is one here.
+    /// The waker is another one than what was here.
     #[cold]
     #[inline(never)]
     fn keep_other(&self, waker: &Waker) -> bool {
-        let keeps = !self.is_cancelled();
+        let keeps = self.mark.get() & STATE == EMPTY && !self.is_cancelled();
         if keeps {
-            let old = self.take();
-            // SAFETY: nobody borrows what is here, and the caller does not use the other any more.
+            // SAFETY: nobody owns or borrows what is here (invariant 16), and the caller does not use the waker any more.
             unsafe { (*self.waker.get()).write(ptr::read(waker)) };
-            self.mark.set(self.mark.get() & !VACANT);
-            // Last: it may call anything.
-            drop(old);
+            self.mark.set(self.mark.get() & !EMPTY);
         }
         keeps
     }
 
-    /// Moves the body's own waker out.
+    /// Moves the body's own waker out, if it is here.
     fn take(&self) -> Option<Waker> {
         let mark = self.mark.get();
-        self.mark.set(mark | VACANT);
+        if mark & STATE != 0 {
+            return None;
+        }
+        self.mark.set(mark | EMPTY);
         // SAFETY: as in `lease`.
-        (mark & VACANT == 0).then(|| unsafe { self.waker.get().read().assume_init() })
+        Some(unsafe { self.waker.get().read().assume_init() })
+    }
+
+    /// Takes note that the lease's waker is not going to come back.
+    #[cold]
+    fn forget(&self, lease: Lease) {
+        if ptr::eq(lease.of, self) && lease.mark >= self.first && lease.mark & STATE == OUT {
+            self.mark.set(self.mark.get() & !OUT | EMPTY);
+        }
     }
 
     /// Suspends the body until the next poll. Not if it has been suspended since the lease was given: a future that was
     /// polled with an old waker has to be polled with the new one first, or nobody will hear when it is ready; and what it
     /// waits for may have come meanwhile, and have woken somebody else.
+    // What is dropped in here may call anything, and suspend the body itself: it is dropped before the lease is looked at.
     #[inline(always)]
-    fn suspend(&self, waker: &mut Waker, lease: &mut Lease) -> Result<(), Cancelled> {
+    pub(super) fn suspend(&self, waker: &mut Waker, lease: &mut Lease) -> Result<(), Cancelled> {
         if !self.is_as_leased(*lease) {
             core::hint::cold_path();
+            // A nested await may have left its waker here, which would be an old one by the next turn.
+            drop(self.take());
             if !self.is_newest(*lease) {
+                self.forget(*lease);
                 (*waker, *lease) = self.lease()?;
                 return Ok(());
             }
-            // A nested await may have left its waker here, which would be an old one by the next turn.
-            drop(self.take());
         }
         let lent = self.exchange(Signal::PENDING)?;
         lease.mark += TURN;
         // SAFETY: it has just come (invariant 14).
-        let lent = unsafe { lent.0.as_ref() };
+        let lent = unsafe { lent.waker() };
         if !waker.will_wake(lent) {
             core::hint::cold_path();
+            self.forget(*lease);
             lease.mark |= OTHER;
             *waker = lent.clone();
         }
@@ -339,10 +323,10 @@ impl Awaiter {
             return self.lend().map(drop);
         }
         let lent = self.exchange(signal)?;
-        if self.mark.get() & VACANT == 0 {
-            // SAFETY: `lent` has just come (invariant 14); what is not vacant is a waker, and is borrowed for this call only,
-            // which calls nothing.
-            let is_old = unsafe { !(*self.waker.get()).assume_init_ref().will_wake(lent.0.as_ref()) };
+        if self.mark.get() & STATE == 0 {
+            // SAFETY: `lent` has just come (invariant 14); the waker is here, and is borrowed for this call only, which calls
+            // nothing.
+            let is_old = unsafe { !(*self.waker.get()).assume_init_ref().will_wake(lent.waker()) };
             if is_old {
                 core::hint::cold_path();
                 drop(self.take());
@@ -404,12 +388,18 @@ struct Running<'a>(&'a Awaiter);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let awaiter = self.0;
-        // The waker's destructor may call anything, await for instance.
-        awaiter.refused.set(awaiter.refused.get().max(1));
-        drop(awaiter.take());
-        current::turns_end(awaiter.mark.get());
-        current::replace(awaiter.before.get());
+        /// Whatever the waker's destructor does.
+        struct Last<'a>(&'a Awaiter);
+        impl Drop for Last<'_> {
+            fn drop(&mut self) {
+                current::turns_end(self.0.mark.get());
+                current::replace(self.0.before.get());
+            }
+        }
+        let last = Last(self.0);
+        // It may call anything, and panic. What it awaits is refused.
+        last.0.refused.set(last.0.refused.get().max(1));
+        drop(last.0.take());
     }
 }
 
@@ -428,49 +418,6 @@ impl Drop for Away<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         self.0.before.set(current::replace(self.0));
-    }
-}
-
-/// Where an await is to find its awaiter.
-pub(super) trait Place {
-    /// The awaiter, if there is one. (No closure gets it, as all of an await is to be inlined.)
-    ///
-    /// # Safety
-    ///
-    /// Whoever calls this asks anew after whatever may take it elsewhere: a poll.
-    unsafe fn find(&self) -> Option<&Awaiter>;
-}
-
-impl Place for &Awaiter {
-    #[inline(always)]
-    unsafe fn find(&self) -> Option<&Awaiter> {
-        Some(self)
-    }
-}
-
-/// Polls until the future is ready. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
-/// plain coroutine is suspended in the middle of it and resumed inside of another body, or of none.
-#[inline(always)]
-pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
-    let mut future = pin!(future);
-    // SAFETY: here and below, what is found is used before the next poll only.
-    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::alone(CancelReason::Outside)) };
-    // Two locals: the waker's address is given away, and the rest stays in registers.
-    let (mut waker, mut lease) = awaiter.lease()?;
-    loop {
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        // SAFETY: as above.
-        let awaiter = unsafe { place.find() };
-        match (polled, awaiter) {
-            (Poll::Ready(output), awaiter) => {
-                if awaiter.is_some_and(|awaiter| awaiter.keep(&waker, lease)) {
-                    mem::forget(waker);
-                }
-                return Ok(output);
-            }
-            (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
-            (Poll::Pending, None) => return Err(Cancelled::alone(CancelReason::Outside)),
-        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The free functions, and the thread-local by which they find the body that they are called in.
 
-use super::awaiter::{Awaiter, Place, TURN, drive};
+use super::awaiter::{Awaiter, TURN};
+use super::drive::{Place, drive};
 use super::error::{AwaitError, OUTSIDE};
 use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
 use core::ptr;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 // Without destructors, so that they are there to the very end of a thread. Where std keeps thread-locals in keys they may be
@@ -22,9 +24,12 @@ pub(super) fn replace(awaiter: *const Awaiter) -> *const Awaiter {
     CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null())
 }
 
-/// The first turn of a new awaiter, as a mark. Those that were at the same address before it have had lower ones.
+/// The first turn of a new awaiter, as a mark. Those that were at the same address before it, on this thread, have had lower
+/// ones.
 pub(super) fn first_turn() -> u64 {
-    NEXT.try_with(Cell::get).unwrap_or(0)
+    /// Where the thread-local is gone: a great many for each awaiter.
+    static FAR: AtomicU64 = AtomicU64::new(1 << 62);
+    NEXT.try_with(Cell::get).unwrap_or_else(|_| FAR.fetch_add(TURN << 32, Ordering::Relaxed))
 }
 
 /// The last mark of an awaiter that goes.

@@ -17,7 +17,7 @@ impl From<Cancelled> for Thrown {
 }
 
 /// Why [`try_await`](super::try_await) has not waited.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AwaitError<F> {
     /// The call was made outside of any body that can be suspended. Here is the future, which has not been polled.

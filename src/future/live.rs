@@ -2,7 +2,8 @@
 //! next one, or nothing any more.
 #![forbid(unsafe_code)]
 
-use super::awaiter::{Awaiter, Inner, Lent, Signal};
+use super::awaiter::Awaiter;
+use super::message::{Inner, Lent, Signal};
 use crate::coroutine::{Builder, Coroutine, CoroutineState, CreateError, SendError, Thrown};
 use core::fmt;
 use core::panic::Location;

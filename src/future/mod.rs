@@ -2,17 +2,20 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | how does a body wait for a future? | `awaiter.rs` |
+//! | how does a body wait for a future? | `drive.rs`; its suspension and its wakers are `awaiter.rs` |
 //! | and code that was not handed the awaiter? | `current.rs` |
 //! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
+//! | what passes between the two? | `message.rs` |
 //! | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
 //! | what does an await return instead of a value? | `error.rs` |
 
 mod awaiter;
 mod current;
+mod drive;
 mod error;
 mod host;
 mod live;
+mod message;
 mod stackful;
 mod stream;
 

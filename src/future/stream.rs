@@ -1,8 +1,9 @@
 //! Synchronous code as a stream.
 
-use super::awaiter::{Awaiter, Signal};
-use crate::cancelled::Cancelled;
+use super::awaiter::Awaiter;
 use super::live::{Life, Live};
+use super::message::Signal;
+use crate::cancelled::Cancelled;
 use crate::coroutine::{Builder, CoroutineState, CreateError};
 use core::cell::Cell;
 use core::fmt;

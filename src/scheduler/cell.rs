@@ -1,7 +1,7 @@
 //! Wait cells: where a task that waits can be found by whoever may wake it.
 //!
 //! A cell is never freed, and its generation only grows. So a resumer is the address of a cell and a generation: no
-//! reference is counted, and one that comes too late is told by the generation (invariant 16).
+//! reference is counted, and one that comes too late is told by the generation (invariant 17).
 //!
 //! | field | who writes it | who reads it |
 //! |---|---|---|

@@ -13,7 +13,7 @@ use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 /// What a started task has on its stack, below all frames of its body. The worker and the header point to it as long as
-/// the body runs (invariant 19).
+/// the body runs (invariant 20).
 pub(crate) struct Running {
     header: NonNull<Header>,
     worker: NonNull<Worker>,

@@ -46,7 +46,7 @@ pub(super) struct Origin {
     pub(super) class: Class,
 }
 
-/// What is known of a task. Who may touch what (invariant 18):
+/// What is known of a task. Who may touch what (invariant 19):
 ///
 /// - `join`, `cancel`, `park`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;

@@ -33,7 +33,7 @@ pub struct JoinHandle<T> {
     _outcome: PhantomData<T>,
 }
 
-// SAFETY: what is reached through it is a T, by value, and what anybody with a reference may touch (invariant 18).
+// SAFETY: what is reached through it is a T, by value, and what anybody with a reference may touch (invariant 19).
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: a shared handle gives nobody the T.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}

@@ -59,7 +59,7 @@ pub(crate) use clock::Clock;
 pub(crate) use shared::{Config, EnterError, enter};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 
-use crate::cancelled::{CancelReason, Cancelled, ScopeId};
+use crate::cancelled::{CancelReason, Cancelled};
 use current::Current;
 
 /// What a call says that cannot wait here: [`Interrupted::Refused`] as a [`Cancelled`].

@@ -1,5 +1,5 @@
 //! What other threads know of a worker. It is never freed, so whoever has put a task into a worker's inbox may still wake
-//! the worker, although the task, and the whole runtime with it, may be gone by then (invariant 17).
+//! the worker, although the task, and the whole runtime with it, may be gone by then (invariant 18).
 
 use super::driver::{Driver, Parker};
 use super::header::Header;

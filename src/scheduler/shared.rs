@@ -259,7 +259,7 @@ where
         Ok(threads) => threads,
         Err(error) => return Err((EnterError::Thread(error), main)),
     };
-    // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 20).
+    // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 21).
     let guard = AbortOnUnwind;
     let worker = Worker::new(Arc::clone(&shared), 0, own);
     let origin = Origin { id: spawn::next_id(), name: Some("main".into()), spawned_at, class: config.main_class };

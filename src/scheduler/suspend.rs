@@ -148,7 +148,7 @@ pub(super) enum Slot<T, E> {
 #[inline(always)]
 pub(super) unsafe fn deliver<T, E>(cell: &WaitCell, slot: Slot<T, E>) {
     let sleeper = cell.sleeper();
-    // SAFETY: the frame with the slot stays until it is woken (invariant 16), and only the claimer writes it.
+    // SAFETY: the frame with the slot stays until it is woken (invariant 17), and only the claimer writes it.
     unsafe { cell.slot().cast::<Slot<T, E>>().write(slot) };
     match sleeper {
         // SAFETY: the wait was claimed.

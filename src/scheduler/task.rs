@@ -14,7 +14,7 @@ use std::sync::Arc;
 struct Task<F, T> {
     header: Header,
     /// Before COMPLETE it belongs to whoever has the task in a queue or runs it; after that to the handle, or, when there
-    /// is none, to whoever has set COMPLETE; at last to whoever frees the task (invariant 18).
+    /// is none, to whoever has set COMPLETE; at last to whoever frees the task (invariant 19).
     stage: UnsafeCell<Stage<F, T>>,
 }
 

@@ -16,6 +16,7 @@ mod protocol;
 #[path = "../common/reports.rs"]
 mod reports;
 mod sideways;
+mod strange_wakers;
 mod streams;
 mod support;
 mod wakers;

@@ -202,3 +202,27 @@ fn a_poll_may_drop_and_poll_other_tasks() {
     assert_eq!(block_on(task), Ok(()));
     assert!(!kept.borrow().is_empty());
 }
+
+#[test]
+fn another_body_at_the_same_place_is_another_body() {
+    // The await has been begun in a body that is gone. Another body, of the same kind, has the same stack and its awaiter at
+    // the same address, and has waited as many times: never.
+    let gate = Gate::new();
+    let shared: Shared = Rc::new(Cell::new(Some(awaits_and_yields(gate.clone()))));
+    let place = Rc::new(Cell::new(0));
+    let body = |shared: Shared, place: Rc<Cell<usize>>| {
+        stackful(move |cx| {
+            place.set(std::ptr::from_ref(cx).addr());
+            next(&shared)
+        })
+    };
+    assert_eq!(block_on(body(shared.clone(), place.clone())), Some(0));
+    let before = place.get();
+    let mut second = body(shared, place.clone());
+    let (polled, flag) = poll(&mut second);
+    assert!(polled.is_pending());
+    assert_eq!(place.get(), before);
+    gate.open();
+    assert_eq!(flag.wakes(), 1, "its own waker, not that of the first");
+    assert_eq!(poll(&mut second).0, Poll::Ready(Some(1)));
+}

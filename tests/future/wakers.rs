@@ -7,11 +7,9 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
-use switchback::CancelReason;
-use switchback::future::{Stackful};
+use switchback::future::Stackful;
 use switchback::{Cancelled, await_, stackful};
 
 #[test]
@@ -335,67 +333,4 @@ fn any_thread_may_wake() {
         Ok::<usize, Cancelled>(rounds)
     });
     assert_eq!(block_on(task), Ok(ROUNDS));
-}
-
-#[test]
-fn a_wakers_destructor_may_await() {
-    // A waker that is replaced is dropped by the body that it was given to: what its destructor awaits suspends that.
-    struct Awaits(AtomicUsize);
-    impl Wake for Awaits {
-        fn wake(self: Arc<Self>) {}
-    }
-    static DROPPED: AtomicUsize = AtomicUsize::new(0);
-    impl Drop for Awaits {
-        fn drop(&mut self) {
-            if self.0.load(Ordering::Relaxed) == 1 && await_(soon()).is_ok() {
-                DROPPED.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-    let gate = Gate::new();
-    let inside = gate.clone();
-    let mut task = stackful(move |cx| {
-        cx.await_(inside)?;
-        cx.await_(soon())
-    });
-    let special = Arc::new(Awaits(AtomicUsize::new(1)));
-    let waker = Waker::from(special.clone());
-    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
-    drop((special, waker));
-    gate.open(); // uses up the gate's clone, so that the body has the last one
-    let mut polls = 0;
-    while poll(&mut task).0.is_pending() {
-        polls += 1;
-    }
-    assert_eq!(
-        (DROPPED.load(Ordering::Relaxed), polls),
-        (1, 2),
-        "it waited in the destructor, and then for what it came to"
-    );
-}
-
-#[test]
-fn at_the_end_of_a_body_the_destructor_of_its_waker_may_await_no_more() {
-    static SEEN: AtomicUsize = AtomicUsize::new(0);
-    /// The original has no data. Each clone is told from it, and awaits when it is dropped.
-    static TABLE: RawWakerVTable = RawWakerVTable::new(
-        |_| RawWaker::new((&raw const TABLE).cast(), &TABLE),
-        |_| {},
-        |_| {},
-        |data| {
-            if !data.is_null() {
-                let refused = await_(soon()).is_err_and(|cancelled| *cancelled.reason() == CancelReason::Dropped);
-                SEEN.fetch_add(if refused { 1 } else { 100 }, Ordering::Relaxed);
-            }
-        },
-    );
-    // SAFETY: its functions touch no data, and may be called anywhere.
-    let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) };
-    let mut task = stackful(|cx| cx.await_(std::future::ready(())));
-    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_ready());
-    assert_eq!(SEEN.load(Ordering::Relaxed), 1, "the body's, at its end");
-    let mut task = stackful(|cx| cx.await_(std::future::pending::<()>()));
-    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
-    drop(task);
-    assert_eq!(SEEN.load(Ordering::Relaxed), 2, "and when it is dropped");
 }

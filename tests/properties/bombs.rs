@@ -1,5 +1,7 @@
 //! Short safe programs whose destructors and defaults panic, where the library is in the middle of something.
 
+#[cfg(unix)]
+use crate::process;
 use crate::reports::on_report;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -324,6 +326,68 @@ fn a_body_that_catches_everything_comes_to_an_end_all_the_same() {
     assert_eq!(co.close(), Err(CloseError::Ignored(1)), "in another delegate");
     assert_eq!(goes_off(|| drop(co)), "own");
     assert_eq!((rounds.get(), &**reports.borrow()), (3, &[Event::ExitIgnored][..]));
+}
+
+// ---- what ends the process, as it does everywhere in Rust: a panic in a destructor during an unwind
+
+/// Runs `f` when it is dropped.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Drops `value` during a panic.
+fn drop_during_a_panic<T>(value: T) {
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let _dropped = value;
+        resume_unwind(Box::new("another"))
+    }));
+    assert!(caught.is_err());
+}
+
+#[test]
+#[cfg(unix)]
+fn panics_in_destructors_during_private_unwinds_end_the_process() {
+    const NAME: &str = "bombs::panics_in_destructors_during_private_unwinds_end_the_process";
+    const WAYS: [&str; 3] = ["a bomb", "an unwinding yield", "woken by one that panics"];
+    let Some(way) = process::inside() else {
+        for way in WAYS {
+            let ended = process::Outside::default().run(NAME, way);
+            ended.assert_signal(6);
+            assert!(ended.text().contains("panic in a destructor during cleanup"), "{way}: {}", ended.text());
+        }
+        return;
+    };
+    let is = |index: usize| way == WAYS[index];
+    let (has_bomb, unwinds, suspends) = (is(0), is(1), is(2));
+    let mut co = Generator::<i32>::new(move |y| {
+        let _bomb = has_bomb.then(|| Bomb("a local"));
+        let _yields = OnDrop(|| {
+            if unwinds {
+                y.yield_or_unwind(2);
+            }
+            while suspends && y.yield_(3).is_err() {}
+        });
+        y.yield_(0)?;
+        if suspends {
+            resume_unwind(Box::new("its own, while the one that has woken it panics"));
+        }
+        y.yield_or_unwind(1);
+        Ok(())
+    });
+    assert_eq!((co.next(), (!suspends).then(|| co.next())), (Some(0), (!suspends).then_some(Some(1))));
+    if suspends {
+        let co = Rc::new(RefCell::new(co));
+        let woken = co.clone();
+        drop_during_a_panic(OnDrop(move || assert_eq!(woken.borrow_mut().next(), Some(3))));
+        // It is suspended in the middle of its own unwind now, and will not leave by itself.
+        drop(co);
+    } else {
+        drop(co);
+    }
 }
 
 // ---- reports

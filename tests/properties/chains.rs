@@ -1,7 +1,7 @@
 //! Chains of ten thousand, on a consumer whose stack would not hold a recursion of a hundred bytes for each level: what
 //! happens half way. tests/delegation.rs has what happens at their ends.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -247,16 +247,18 @@ fn half_a_chain_that_has_been_started_is_adopted_by_the_other_half() {
 #[test]
 fn the_innermost_runs_something_on_the_stack_of_the_outermosts_consumer() {
     on_a_small_stack(|| {
+        thread_local!(static CONSUMER: Cell<usize> = const { Cell::new(0) });
         fn here() -> usize {
             let local = 0_u8;
             (&raw const local).addr()
         }
-        let consumer = here();
-        let (mut chain, _) = started(|y, _| Ok(i32::from(y.on_parent_stack(here) != here()) + 1), &[]);
-        assert_eq!(chain.throw("x"), Ok(Yielded(2)));
-        let (mut chain, _) = started(|y, _| Ok((y.on_parent_stack(here) / 65536) as i32), &[]);
-        let Ok(Yielded(there)) = chain.throw("x") else { panic!("it yields") };
-        assert!(there.abs_diff((consumer / 65536) as i32) < 8);
+        CONSUMER.set(here());
+        let on: On = |y, _| {
+            let is_near = |address: usize| i32::from(address.abs_diff(CONSUMER.get()) < 64 * 1024);
+            Ok(10 * is_near(y.on_parent_stack(here)) + is_near(here()))
+        };
+        let (mut chain, _) = started(on, &[]);
+        assert_eq!(chain.throw("x"), Ok(Yielded(10)));
     });
 }
 
@@ -289,7 +291,6 @@ fn an_unwind_that_is_swallowed_half_way_goes_on_outside_of_it() {
             }
         }
     }
-    use std::cell::Cell;
     thread_local!(static SWALLOWED: Cell<bool> = const { Cell::new(false) });
     on_a_small_stack(|| {
         crate::reports::on_report(|_| {});

@@ -10,6 +10,9 @@ mod hostile;
 mod ledger;
 #[cfg(panic = "unwind")]
 mod owners;
+#[cfg(unix)]
+#[path = "../common/process.rs"]
+mod process;
 mod reports;
 mod rules;
 mod sideways;

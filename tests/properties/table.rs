@@ -410,9 +410,15 @@ fn the_same_where_the_destructors_of_one_or_two_of_the_values_panic() {
         ledger::open(&[]);
         run(case);
         let count = ledger::close().len();
-        for first in 0..count {
+        // A stack that is leaked has gone for good, and there are only so many.
+        let (step, leap) = match case {
+            Case { act: Act::Forget, .. } => (if slow { 3 } else { 1 }, count),
+            Case { reaction: Reaction::Swallow, .. } => (if slow { 3 } else { 1 }, 7),
+            _ => (1, if slow { 7 } else { 1 }),
+        };
+        for first in (0..count).step_by(step) {
             singles += assert_survives(case, &[first]);
-            for second in (first + 1..count).step_by(if slow { 7 } else { 1 }) {
+            for second in (first + 1..count).step_by(leap) {
                 pairs += usize::from(assert_survives(case, &[first, second]) == 2);
             }
         }

@@ -6,8 +6,8 @@ mod promise;
 mod thread;
 
 use super::awaiter::Awaiter;
-use crate::cancelled::{CancelReason, Cancelled};
 use super::stackful::Stackful;
+use crate::cancelled::{CancelReason, Cancelled};
 use inbox::Inbox;
 use promise::{Promised, promise};
 use std::fmt;

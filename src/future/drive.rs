@@ -1,0 +1,51 @@
+//! One await: polling until the future is ready.
+
+use super::awaiter::Awaiter;
+use crate::cancelled::{CancelReason, Cancelled};
+use core::future::Future;
+use core::mem;
+use core::pin::pin;
+use core::task::{Context, Poll};
+
+/// Where an await is to find its awaiter.
+pub(super) trait Place {
+    /// The awaiter, if there is one. (No closure gets it, as all of an await is to be inlined.)
+    ///
+    /// # Safety
+    ///
+    /// Whoever calls this asks anew after whatever may take it elsewhere: a poll.
+    unsafe fn find(&self) -> Option<&Awaiter>;
+}
+
+impl Place for &Awaiter {
+    #[inline(always)]
+    unsafe fn find(&self) -> Option<&Awaiter> {
+        Some(self)
+    }
+}
+
+/// Polls until the future is ready. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
+/// plain coroutine is suspended in the middle of it and resumed inside of another body, or of none.
+#[inline(always)]
+pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
+    let mut future = pin!(future);
+    // SAFETY: here and below, what is found is used before the next poll only.
+    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::alone(CancelReason::Outside)) };
+    // Two locals: the waker's address is given away, and the rest stays in registers.
+    let (mut waker, mut lease) = awaiter.lease()?;
+    loop {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        // SAFETY: as above.
+        let awaiter = unsafe { place.find() };
+        match (polled, awaiter) {
+            (Poll::Ready(output), awaiter) => {
+                if awaiter.is_some_and(|awaiter| awaiter.keep(&waker, lease)) {
+                    mem::forget(waker);
+                }
+                return Ok(output);
+            }
+            (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
+            (Poll::Pending, None) => return Err(Cancelled::alone(CancelReason::Outside)),
+        }
+    }
+}
