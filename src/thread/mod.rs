@@ -136,7 +136,7 @@ impl<T> JoinHandle<T> {
     ///
     /// The payload of its panic. A [`Cancelled`](crate::Cancelled), if it was cancelled before it began, or if the calling
     /// task is cancelled while it waits; the one that was waited for goes on then. A
-    /// [`JoinError`](crate::task::JoinError), if there was no stack for it.
+    /// [`JoinError`], if there was no stack for it.
     pub fn join(self) -> Result<T> {
         self.handle.join().map_err(payload)
     }
