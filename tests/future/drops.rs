@@ -126,7 +126,7 @@ fn in_an_io_error_it_is_the_source_and_never_interrupted() {
     });
     assert!(poll(&mut task).0.is_pending());
     drop(task);
-    assert_eq!(log.take(), "the await was cancelled: its task is being dropped");
+    assert_eq!(log.take(), "cancelled: what waits is being dropped");
 }
 
 #[test]
