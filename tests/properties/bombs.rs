@@ -390,6 +390,29 @@ fn panics_in_destructors_during_private_unwinds_end_the_process() {
     }
 }
 
+#[test]
+fn the_message_of_a_panic_cannot_suspend() {
+    struct Yields<'a>(&'a Yielder<i32>, &'a RefCell<Vec<Result<(), Thrown>>>);
+    impl std::fmt::Display for Yields<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            // As often as it is asked for: by the hook that prints it, and by whoever wants the payload.
+            self.1.borrow_mut().push(self.0.yield_(2));
+            f.write_str("a message")
+        }
+    }
+    let ends = Rc::new(RefCell::new(Vec::new()));
+    let inside = ends.clone();
+    let mut co = Generator::<i32>::new(move |y| {
+        y.yield_(1)?;
+        panic!("{}", Yields(y, &inside))
+    });
+    assert_eq!(co.next(), Some(1));
+    let payload = catch_unwind(AssertUnwindSafe(|| co.next())).expect_err("it panics");
+    assert_eq!(payload.downcast_ref::<String>().map(String::as_str), Some("a message"));
+    let ends = ends.take();
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end == Err(Thrown::Misuse(Misuse::Panicking))), "{ends:?}");
+}
+
 // ---- reports
 
 #[test]

@@ -22,9 +22,8 @@ pub(crate) fn check<P: Debug + Send>(
     count: u32,
     property: impl Fn(P) -> Result<(), String> + Sync,
 ) {
-    let slow = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind));
     let factor = u32::try_from(number("SWITCHBACK_CASES").unwrap_or(1)).expect("not so many");
-    let cases = count.div_ceil(if slow { 10 } else { 1 }).saturating_mul(factor);
+    let cases = count.div_ceil(if crate::SLOW { 10 } else { 1 }).saturating_mul(factor);
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&number("SWITCHBACK_SEED").unwrap_or(0).to_le_bytes());
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };

@@ -17,3 +17,8 @@ mod reports;
 mod rules;
 mod sideways;
 mod table;
+
+/// Under a tool, or most likely an emulator.
+#[cfg(panic = "unwind")]
+const SLOW: bool = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind))
+    || cfg!(not(any(target_arch = "x86_64", target_arch = "x86")));

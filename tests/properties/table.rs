@@ -404,7 +404,7 @@ fn assert_survives(case: Case, bombs: &[usize]) -> usize {
 #[test]
 #[cfg(panic = "unwind")]
 fn the_same_where_the_destructors_of_one_or_two_of_the_values_panic() {
-    let slow = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind));
+    let slow = crate::SLOW;
     let (mut singles, mut pairs) = (0, 0);
     for case in Case::all() {
         ledger::open(&[]);
