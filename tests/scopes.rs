@@ -16,7 +16,7 @@ fn workers(count: usize) -> Runtime {
 
 /// Runs `f` on one worker and on several.
 fn everywhere(f: impl Fn()) {
-    [1, 3].map(|count| workers(count).run(&f));
+    [1, 3].into_iter().for_each(|count| workers(count).run(&f));
 }
 
 fn no_errors<T>(result: Result<T, Errors<Cancelled>>) -> T {
