@@ -2,13 +2,14 @@
 
 use super::children::Seat;
 use super::current::{Running, with_worker};
-use super::header::Header;
+use super::header::{Header, TaskRef};
 use super::join::JoinError;
 use super::suspend::Resumer;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine::Event;
 use core::ptr::{self, NonNull};
+use parking_lot::Mutex;
 use std::panic::{self, AssertUnwindSafe};
 
 /// The whole life of a task, on its own stack.
@@ -93,6 +94,9 @@ pub(super) unsafe fn end_unstarted(task: NonNull<Header>, error: JoinError) {
     }
 }
 
+/// The tasks that have been leaked. Only so that tools see that they are meant to be there.
+static LEAKED: Mutex<Vec<TaskRef>> = Mutex::new(Vec::new());
+
 /// Leaks a task that has been started and does not end: its frames stay as they are for ever.
 ///
 /// # Safety
@@ -111,6 +115,8 @@ pub(super) unsafe fn leak(task: NonNull<Header>) {
         let why = Cancelled::new(CancelReason::Shutdown, header.scope_id());
         (header.vtable.give_up)(task, JoinError::Cancelled(why));
         complete(header);
+        // With the scheduler's reference, which is not given up.
+        LEAKED.lock().push(TaskRef::from_raw(task));
     }
 }
 

@@ -20,6 +20,9 @@ unsafe impl Send for Remote {}
 
 /// Those that no worker has.
 static FREE: Mutex<Vec<&'static Remote>> = Mutex::new(Vec::new());
+/// Those that are not given to another worker, because tasks of the last one were leaked, and may still be woken. Only so that
+/// tools see that they are meant to be there.
+static LEFT: Mutex<Vec<&'static Remote>> = Mutex::new(Vec::new());
 
 impl Remote {
     /// One with an empty inbox, for a worker. Its driver may have been unparked.
@@ -34,6 +37,11 @@ impl Remote {
     /// Gives it back for the next worker. Nobody has a task that belongs to it.
     pub(super) fn give_back(&'static self) {
         FREE.lock().push(self);
+    }
+
+    /// Leaves it as it is, for ever.
+    pub(super) fn leave(&'static self) {
+        LEFT.lock().push(self);
     }
 
     /// Puts a task in, and wakes the worker if it sleeps. False if the worker is gone.

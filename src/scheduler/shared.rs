@@ -330,10 +330,9 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
     drop(ended);
     if count < shared.remotes.len() {
         coroutine::report(coroutine::Event::NotEnded, crate::Description::new(Some("worker"), Location::caller()));
+        shared.remotes.iter().for_each(|remote| remote.leave());
         return;
     }
     threads.into_iter().for_each(|thread| drop(thread.join()));
-    if !has_left {
-        shared.remotes.iter().for_each(|remote| remote.give_back());
-    }
+    shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
 }
