@@ -80,7 +80,10 @@ fn a_send_and_a_throw_meet_the_same_frames() {
     #[inline(never)]
     fn innermost_function(y: &Yielder<String, (), ()>) -> Result<(), switchback::Thrown<()>> {
         loop {
-            let _ = y.yield_(Backtrace::force_capture().to_string());
+            let trace = Backtrace::force_capture().to_string();
+            if let Err(exit @ switchback::Thrown::Exit) = y.yield_(trace) {
+                return Err(exit);
+            }
             black_box(());
         }
     }
@@ -110,5 +113,4 @@ fn a_send_and_a_throw_meet_the_same_frames() {
         })
         .into();
     assert_eq!(met, [functions; 3]);
-    std::mem::forget(co);
 }
