@@ -14,8 +14,9 @@ type Co = Coroutine<i32, i32, i32, &'static str>;
 type Y = Yielder<i32, i32, &'static str>;
 type Result<T> = std::result::Result<T, Thrown<&'static str>>;
 
-/// ThreadSanitizer has no more than some 8,000 fibers. AddressSanitizer and Valgrind look for each stack in a list of all.
-const DEPTH: usize = if cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind)) { 1_000 } else { 10_000 };
+/// ThreadSanitizer has no more than some 8,000 fibers. AddressSanitizer and Valgrind look for each stack in a list of all, and
+/// emulators for each of its mappings.
+const DEPTH: usize = if crate::SLOW { 1_000 } else { 10_000 };
 const HALF: usize = DEPTH / 2;
 
 /// Runs `f` on a thread with a small stack; one at a time, as a process has room for a few ten thousand stacks only.
