@@ -19,6 +19,5 @@ mod sideways;
 mod table;
 
 /// Under a tool, or most likely an emulator.
-#[cfg(panic = "unwind")]
 const SLOW: bool = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind))
     || cfg!(not(any(target_arch = "x86_64", target_arch = "x86")));
