@@ -123,6 +123,23 @@ fn a_thread_that_std_knows_nothing_of() {
 }
 
 #[test]
+fn a_task_is_named_with_the_place_where_it_was_spawned() {
+    if inside().is_some() {
+        switchback::run(|| {
+            println!("spawned at line {}", line!() + 1);
+            let task = switchback::task::Builder::new().name("deep task").spawn(|| recurse(0)).expect("a runtime");
+            task.join().expect("it does not come to this");
+        });
+        return;
+    }
+    let ended = run("a_task_is_named_with_the_place_where_it_was_spawned");
+    assert_reported(&ended, &["'deep task'"]);
+    let text = ended.text();
+    let line = text.split_once("spawned at line ").and_then(|(_, rest)| rest.lines().next()).expect("a line");
+    assert!(text.contains(&format!("overflow.rs:{line}:")), "{text}");
+}
+
+#[test]
 fn any_of_very_many() {
     if inside().is_some() {
         let count = if cfg!(target_pointer_width = "64") { 25_000 } else { 2_000 };

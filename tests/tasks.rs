@@ -502,3 +502,47 @@ fn many_tasks_on_many_workers_add_up() {
     let expected: u64 = (0..200_u64).map(|n| (0..n % 7).sum::<u64>()).sum();
     assert_eq!(*sum.lock().expect("no panic inside"), expected);
 }
+
+#[test]
+fn tasks_know_where_they_were_spawned() {
+    use switchback::{Cancelled, thread as std_like};
+    fn got<T, E: std::fmt::Debug>(result: Result<T, E>) -> T {
+        result.expect("nothing fails")
+    }
+    fn place() -> (&'static str, u32) {
+        let place = task::current().expect("a task").spawned_at();
+        (place.file(), place.line())
+    }
+    fn told() -> Result<(&'static str, u32), Cancelled> {
+        Ok(place())
+    }
+    let named = || task::Builder::new().name("named");
+    workers(1).run(|| {
+        // Each line has its own number and the one that is told of.
+        let mut places = vec![
+            (line!(), got(task::spawn(place).join())),
+            (line!(), got(task::spawn_local(place).join())),
+            (line!(), got(task::spawn_on(0, place).join())),
+            (line!(), got(got(named().spawn(place)).join())),
+            (line!(), got(got(named().spawn_local(place)).join())),
+            (line!(), got(got(named().spawn_on(0, place)).join())),
+            (line!(), got(Handle::current().expect("a runtime").spawn(place).join())),
+            (line!(), got(std_like::spawn(place).join())),
+            (line!(), got(got(std_like::Builder::new().spawn(place)).join())),
+            (line!(), std_like::scope(|s| got(s.spawn(place).join()))),
+            (line!(), std_like::scope(|s| got(got(std_like::Builder::new().spawn_scoped(s, place)).join()))),
+            (line!(), got(task::scope::<_, Cancelled, _>(|s| s.spawn(told).join()))),
+            (line!(), got(task::scope::<_, Cancelled, _>(|s| got(s.spawn_with(named(), told)).join()))),
+            (line!(), got(task::join_all([told]))[0]),
+            (line!(), *got(task::join_all_settled([place])[0].as_ref())),
+            (line!(), task::race([place]).expect("a winner")),
+        ];
+        let mut set = task::JoinSet::new();
+        let line = line!() + 1;
+        set.spawn(place);
+        places.push((line, got(got(set.join_next()).expect("a task"))));
+        for (line, told) in places {
+            assert_eq!(told, (file!(), line));
+        }
+    });
+}

@@ -13,12 +13,12 @@
 //! late may read the generation of a later park: that one then ends without a reason, as parks may.
 #![forbid(unsafe_code)]
 
-use super::atomic::{AtomicU8, Ordering};
 use super::current::Current;
 use super::header::Header;
 use super::suspend::{Interrupted, Resumer, suspend};
 use super::timers::{Alarm, set_alarm, unset_alarm};
 use crate::cancelled::Cancelled;
+use core::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 

@@ -177,7 +177,17 @@ impl<'scope, 'env, E: Send + 'static> Scope<'scope, 'env, E> {
         F: FnOnce() -> Result<T, E> + Send + 'scope,
         T: Send + 'scope,
     {
-        match self.start(Builder::new(), f, Location::caller()) {
+        self.spawn_at(f, Location::caller())
+    }
+
+    /// [`spawn`](Self::spawn) by a call of that place: closures have no caller that could be asked for.
+    #[track_caller]
+    pub(super) fn spawn_at<F, T>(&'scope self, f: F, spawned_at: &'static Location<'static>) -> ScopedHandle<'scope, T>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'scope,
+        T: Send + 'scope,
+    {
+        match self.start(Builder::new(), f, spawned_at) {
             Ok(handle) => handle,
             Err(error) => panic!("{error}"),
         }

@@ -11,6 +11,7 @@ use crate::cancelled::{CancelReason, Cancelled};
 use core::convert::Infallible;
 use core::fmt;
 use core::mem;
+use core::panic::Location;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
@@ -44,8 +45,9 @@ where
     T: Send,
     E: Failure<M> + From<Cancelled> + Send + 'static,
 {
+    let here = Location::caller();
     scope(|s| {
-        let handles: Vec<_> = tasks.into_iter().map(|task| s.spawn(task)).collect();
+        let handles: Vec<_> = tasks.into_iter().map(|task| s.spawn_at(task, here)).collect();
         handles.into_iter().map(|handle| handle.join().map_err(E::from)).collect()
     })
 }
@@ -74,9 +76,10 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    let here = Location::caller();
     let ended = scope(|s| {
         let caught = |task: F| move || Ok::<_, Infallible>(panic::catch_unwind(AssertUnwindSafe(task)));
-        let mut handles: Vec<_> = tasks.into_iter().map(|task| s.spawn(caught(task))).collect();
+        let mut handles: Vec<_> = tasks.into_iter().map(|task| s.spawn_at(caught(task), here)).collect();
         if handles.iter_mut().any(|handle| handle.wait().is_err()) {
             s.cancel();
         }
@@ -125,11 +128,12 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    let here = Location::caller();
     let winner = Mutex::new(None);
     let first = &winner;
     let raced = scope(|s| {
         for contender in contenders {
-            s.spawn(move || {
+            let contends = move || {
                 let value = contender();
                 let mut winner = first.lock();
                 if winner.is_some() {
@@ -142,7 +146,8 @@ where
                     s.cancel_because(CancelReason::RaceLost);
                 }
                 Ok::<(), Infallible>(())
-            });
+            };
+            s.spawn_at(contends, here);
         }
         Ok(())
     });

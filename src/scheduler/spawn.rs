@@ -205,8 +205,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let (wanted, f) = self.wanted(f)?;
         // SAFETY: the closure borrows nothing, and may be sent.
-        self.wanted(f).and_then(|(wanted, f)| unsafe { spawn_here(f, wanted, Place::Any, Location::caller()) })
+        unsafe { spawn_here(f, wanted, Place::Any, Location::caller()) }
     }
 
     /// Starts a task on the calling task's own worker.
@@ -220,8 +221,9 @@ impl Builder {
         F: FnOnce() -> T + 'static,
         T: 'static,
     {
+        let (wanted, f) = self.wanted(f)?;
         // SAFETY: the closure borrows nothing, and stays on this thread.
-        self.wanted(f).and_then(|(wanted, f)| unsafe { spawn_here(f, wanted, Place::Here, Location::caller()) })
+        unsafe { spawn_here(f, wanted, Place::Here, Location::caller()) }
     }
 
     /// Starts a task on the worker with that number, from 0 on.
@@ -235,8 +237,9 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let (wanted, f) = self.wanted(f)?;
         // SAFETY: the closure borrows nothing, and may be sent.
-        self.wanted(f).and_then(|(wanted, f)| unsafe { spawn_here(f, wanted, Place::On(worker), Location::caller()) })
+        unsafe { spawn_here(f, wanted, Place::On(worker), Location::caller()) }
     }
 
     /// Starts a task in that runtime, from anywhere.

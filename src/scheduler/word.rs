@@ -1,4 +1,4 @@
-//! The shared words of waiting and joining, apart from what they guard, so that loom can go through their interleavings.
+//! The shared words of waiting and joining, apart from what they guard.
 //!
 //! # The wait word
 //!
@@ -37,7 +37,7 @@
 //! JOINING and DETACHED together are impossible: a handle that is dropped does not join. COMPLETE with JOINING means that
 //! completion takes the resumer, or has. The last reference frees the task.
 
-use super::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 const STATE: u64 = 0b11;
 const WAITING: u64 = 1;
