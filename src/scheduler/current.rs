@@ -3,6 +3,7 @@
 use super::cancel::Node;
 use super::cell::WaitCell;
 use super::header::Header;
+use super::remote::Remote;
 use super::word::Generation;
 use super::worker::Worker;
 use crate::Yielder;
@@ -161,6 +162,12 @@ impl Current<'_> {
 
     pub(super) fn is(header: &Header) -> bool {
         Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.header(), header)))
+    }
+
+    /// Whether the current task is one of this worker.
+    #[inline(always)]
+    pub(super) fn is_of(remote: &'static Remote) -> bool {
+        Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.worker().remote, remote)))
     }
 
     /// The newest task that has not started is likely to be what the current one is about to wait for.

@@ -111,10 +111,12 @@ impl<T> JoinHandle<T> {
             return Err(JoinError::Itself);
         }
         Current::prefer_newest();
+        let is_home = header.origin.home.is_some_and(Current::is_of);
         let waited = suspend_quietly(|resumer: Resumer<()>| {
             // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
             unsafe { *header.joiner.get() = Some(resumer) };
-            if !header.join.begin_joining() {
+            let joining = if is_home { header.join.begin_joining_at_home() } else { header.join.begin_joining() };
+            if !joining {
                 // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
                 let resumer = unsafe { (*header.joiner.get()).take() };
                 let _ = resumer.map(|resumer| resumer.send(()));

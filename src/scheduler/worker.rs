@@ -26,7 +26,7 @@ use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
 use super::header::{Body, Header};
 use super::join::JoinError;
-use super::life::{end_unstarted, live, release};
+use super::life::{end_unstarted, live, release_here};
 use super::queue::{Fresh, Ready, Unstarted, steal};
 use super::remote::Remote;
 use super::seed::Seeded;
@@ -289,7 +289,10 @@ impl Worker {
     #[inline(never)]
     fn turn(&self) -> Option<NonNull<Header>> {
         self.look();
-        if let Some(task) = self.shared.injector.pop() {
+        // Asked first, as `pop` of an empty queue has a fence.
+        if !self.shared.injector.is_empty()
+            && let Some(task) = self.shared.injector.pop()
+        {
             return Some(task.0);
         }
         self.passed.set(self.passed.get() + TURN);
@@ -358,23 +361,25 @@ impl Worker {
             unsafe { live(task, yielder) };
             Ok(())
         };
-        match Body::described(origin.class, origin.name.clone(), origin.spawned_at, body) {
-            Ok(mut body) => {
+        // It is moved only when it is to stay: see `Task::run`.
+        let mut made = Body::described(origin.class, origin.name.clone(), origin.spawned_at, body);
+        match &mut made {
+            Ok(body) => {
                 let state = body.resume();
                 self.running.set(ptr::null());
                 if matches!(state, Ok(CoroutineState::Yielded(()))) {
                     // SAFETY: as in `step`.
-                    unsafe { *header.body.get() = Some(body) };
+                    unsafe { *header.body.get() = made.ok() };
                     let mut started = self.started.borrow_mut();
                     header.listed.set(started.len());
                     started.push(task);
                 } else {
-                    drop(body);
+                    drop(made);
                     // SAFETY: the body has ended, and the task is in no queue or list.
                     unsafe { self.retire(task) };
                 }
             }
-            Err(error) => self.no_stack(task, Box::new(error)),
+            Err(_) => made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error))),
         }
     }
 
@@ -396,8 +401,8 @@ impl Worker {
     /// It is complete, and the caller has the scheduler's reference, which is given up.
     #[inline(always)]
     unsafe fn retire(&self, task: NonNull<Header>) {
-        // SAFETY: by this function's contract.
-        unsafe { release(task) };
+        // SAFETY: by this function's contract; the task ran here, and its joiner, if it is this worker's, has not run since.
+        unsafe { release_here(task) };
         if !self.stalled.borrow().is_empty() {
             core::hint::cold_path();
             let stalled = self.stalled.borrow_mut().pop();

@@ -37,6 +37,7 @@ fn main() {
 
     harness.row("yield, bare", Some(0.6), 1_000_000, ours::yields, bare::yields);
     harness.row("yield, tokio", Some(0.05), 1_000_000, ours::yields, peers::tokio::yields);
+    harness.row("yield, tokio's LocalSet", None, 300_000, ours::yields, peers::tokio::local_yields);
     harness.row("yield, smol", None, 300_000, ours::yields, peers::smol::yields);
     harness.row("yield, may", None, 300_000, ours::yields, peers::may::yields);
 

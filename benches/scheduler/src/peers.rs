@@ -1,7 +1,7 @@
 //! What is timed of the peers.
 
 pub(crate) mod tokio {
-    //! tokio: `current_thread`, tasks that need not be `Send`.
+    //! tokio: `current_thread`, as `#[tokio::main(flavor = "current_thread")]` sets it up, and `tokio::spawn`.
 
     use crate::power_of_ten;
     use crate::{sum, timed_async};
@@ -9,37 +9,51 @@ pub(crate) mod tokio {
     use std::pin::Pin;
     use std::time::Duration;
     use tokio::sync::mpsc;
-    use tokio::task::{LocalSet, spawn_local, yield_now};
+    use tokio::task::{JoinHandle, LocalSet, spawn, spawn_local, yield_now};
 
-    fn run<T>(main: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        LocalSet::new().block_on(&runtime, main)
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    }
+
+    /// Runs `main` as a task: what `block_on` is given is polled by other rules.
+    fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+        runtime().block_on(async { spawn(main).await.expect("it ends well") })
+    }
+
+    async fn half(n: u64) -> u64 {
+        let mut total = 0;
+        for i in 0..n / 2 {
+            total += i;
+            yield_now().await;
+        }
+        total
+    }
+
+    async fn both(tasks: [JoinHandle<u64>; 2]) -> u64 {
+        let mut total = 0;
+        for task in tasks {
+            total += task.await.expect("it ends well");
+        }
+        total
     }
 
     pub(crate) fn yields(n: u64) -> Duration {
-        let half = move || async move {
-            let mut total = 0;
-            for i in 0..n / 2 {
-                total += i;
-                yield_now().await;
-            }
-            total
-        };
-        run(timed_async(2 * sum(n / 2), async move {
-            let tasks = [spawn_local(half()), spawn_local(half())];
-            let mut total = 0;
-            for task in tasks {
-                total += task.await.expect("it ends well");
-            }
-            total
-        }))
+        run(timed_async(2 * sum(n / 2), async move { both([spawn(half(n)), spawn(half(n))]).await }))
+    }
+
+    /// Tasks that need not be `Send`.
+    pub(crate) fn local_yields(n: u64) -> Duration {
+        LocalSet::new().block_on(&runtime(), async move {
+            let tasks = [spawn_local(half(n)), spawn_local(half(n))];
+            timed_async(2 * sum(n / 2), both(tasks)).await
+        })
     }
 
     pub(crate) fn spawn_join(n: u64) -> Duration {
         run(timed_async(sum(n), async move {
             let mut total = 0;
             for i in 0..n {
-                total += spawn_local(async move { i }).await.expect("it ends well");
+                total += spawn(async move { i }).await.expect("it ends well");
             }
             total
         }))
@@ -47,7 +61,7 @@ pub(crate) mod tokio {
 
     pub(crate) fn many(n: u64) -> Duration {
         run(timed_async(sum(n), async move {
-            let tasks: Vec<_> = (0..n).map(|i| spawn_local(async move { i })).collect();
+            let tasks: Vec<_> = (0..n).map(|i| spawn(async move { i })).collect();
             let mut total = 0;
             for task in tasks {
                 total += task.await.expect("it ends well");
@@ -56,13 +70,13 @@ pub(crate) mod tokio {
         }))
     }
 
-    fn tree(first: u64, leaves: u64) -> Pin<Box<dyn Future<Output = u64>>> {
+    fn tree(first: u64, leaves: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
         Box::pin(async move {
             if leaves == 1 {
                 return first;
             }
             let part = leaves / 10;
-            let parts: [_; 10] = std::array::from_fn(|i| spawn_local(tree(first + i as u64 * part, part)));
+            let parts: [_; 10] = std::array::from_fn(|i| spawn(tree(first + i as u64 * part, part)));
             let mut total = 0;
             for part in parts {
                 total += part.await.expect("it ends well");
@@ -79,13 +93,13 @@ pub(crate) mod tokio {
     pub(crate) fn messages(n: u64) -> Duration {
         run(async move {
             let ((there, mut to), (fro, mut back)) = (mpsc::channel(1), mpsc::channel(1));
-            let echo = spawn_local(async move {
+            let echo = spawn(async move {
                 for _ in 0..n / 2 {
                     let number: u64 = to.recv().await.expect("a number");
                     fro.send(number).await.expect("somebody listens");
                 }
             });
-            let time = timed_async(sum(n / 2), async {
+            let time = timed_async(sum(n / 2), async move {
                 let mut total = 0;
                 for i in 0..n / 2 {
                     there.send(i).await.expect("somebody listens");
