@@ -257,11 +257,13 @@ impl Worker {
             // SAFETY: it was to be run, so it is in no queue.
             unsafe { self.ready.push(next) };
         }
-        if self.prefers_newest.replace(false)
-            && self.may_chain()
-            && let Some(newest) = self.fresh.newest()
-        {
-            return Some(newest);
+        if self.prefers_newest.get() {
+            self.prefers_newest.set(false);
+            if self.may_chain()
+                && let Some(newest) = self.fresh.newest()
+            {
+                return Some(newest);
+            }
         }
         self.chain.set(0);
         if self.ready.is_empty() {
@@ -363,24 +365,22 @@ impl Worker {
         };
         // It is moved only when it is to stay: see `Task::run`.
         let mut made = Body::described(origin.class, origin.name.clone(), origin.spawned_at, body);
-        match &mut made {
-            Ok(body) => {
-                let state = body.resume();
-                self.running.set(ptr::null());
-                if matches!(state, Ok(CoroutineState::Yielded(()))) {
-                    // SAFETY: as in `step`.
-                    unsafe { *header.body.get() = made.ok() };
-                    let mut started = self.started.borrow_mut();
-                    header.listed.set(started.len());
-                    started.push(task);
-                } else {
-                    drop(made);
-                    // SAFETY: the body has ended, and the task is in no queue or list.
-                    unsafe { self.retire(task) };
-                }
-            }
-            Err(_) => made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error))),
+        let Ok(body) = &mut made else {
+            return made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error)));
+        };
+        let state = body.resume();
+        self.running.set(ptr::null());
+        if matches!(state, Ok(CoroutineState::Yielded(()))) {
+            // SAFETY: as in `step`.
+            unsafe { *header.body.get() = made.ok() };
+            let mut started = self.started.borrow_mut();
+            header.listed.set(started.len());
+            started.push(task);
+            return;
         }
+        // The stack has been given back: what is dropped at the end of this is an empty handle.
+        // SAFETY: the body has ended, and the task is in no queue or list.
+        unsafe { self.retire(task) };
     }
 
     #[cold]
