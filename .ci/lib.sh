@@ -167,7 +167,7 @@ core() {
     counted cargo test --locked --lib "${tests[@]}" "$@"
 }
 
-# Backtraces need the lines; only debuggers need the rest of the debug information, which takes a fifth of a build.
-lines_only() { export CARGO_PROFILE_DEV_DEBUG=line-tables-only; }
+# Backtraces need functions and lines; only debuggers need the rest of the debug information, which takes much of a build.
+less_debug_info() { export CARGO_PROFILE_DEV_DEBUG=limited; }
 
 doctests() { counted cargo test --locked --doc "$@"; }
