@@ -13,6 +13,7 @@
 //! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 
+mod atomic;
 mod cancel;
 mod cell;
 mod children;
