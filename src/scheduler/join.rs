@@ -111,18 +111,31 @@ impl<T> JoinHandle<T> {
             return Err(JoinError::Itself);
         }
         Current::prefer_newest();
-        let waited = suspend_quietly(|resumer: Resumer<()>| {
-            // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
-            unsafe { *header.joiner.get() = Some(resumer) };
-            if !header.join.begin_joining() {
-                // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
-                let resumer = unsafe { (*header.joiner.get()).take() };
-                let _ = resumer.map(|resumer| resumer.send(()));
-            }
-        });
+        let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait(resumer));
         match waited {
             Ok(()) => Ok(()),
             Err(interrupted) => self.interrupted(interrupted),
+        }
+    }
+
+    /// Resumes that one when the task ends; at once, if it has ended.
+    pub(crate) fn begin_wait(&mut self, resumer: Resumer<()>) {
+        let header = self.task.header();
+        // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
+        unsafe { *header.joiner.get() = Some(resumer) };
+        if !header.join.begin_joining() {
+            // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
+            let resumer = unsafe { (*header.joiner.get()).take() };
+            let _ = resumer.map(|resumer| resumer.send(()));
+        }
+    }
+
+    /// Nobody is to be resumed any more. What [`begin_wait`](Self::begin_wait) was given may be over already.
+    pub(crate) fn end_wait(&mut self) {
+        let header = self.task.header();
+        if header.join.end_joining() {
+            // SAFETY: JOINING has been taken away, so the place is the handle's again.
+            drop(unsafe { (*header.joiner.get()).take() });
         }
     }
 
