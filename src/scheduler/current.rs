@@ -84,19 +84,20 @@ impl Running {
         unsafe { self.worker.as_ref() }
     }
 
-    /// Begins a wait, and returns where it can be claimed.
+    /// Begins a wait, and returns where it can be claimed. No cancellation reaches one that is `shielded`.
     #[inline(always)]
-    pub(super) fn begin(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+    pub(super) fn begin(&self, slot: *mut (), shielded: bool) -> (&'static WaitCell, Generation) {
+        let shield = if shielded { u32::MAX } else { self.shield.get() };
         if let Some(cell) = self.cell.get()
-            && let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get())
+            && let Some(generation) = cell.begin(slot, ptr::null(), shield)
         {
             return (cell, generation);
         }
-        self.begin_slow(slot)
+        self.begin_slow(slot, shield)
     }
 
     #[cold]
-    fn begin_slow(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+    fn begin_slow(&self, slot: *mut (), shield: u32) -> (&'static WaitCell, Generation) {
         loop {
             // One that is used up is left alone.
             let cell = self.worker().take_cell();
@@ -104,7 +105,7 @@ impl Running {
             self.cell.set(Some(cell));
             // In one order with the flag of cancellation: see `Header::interrupt`.
             self.header().cell.store(ptr::from_ref(cell).cast_mut(), Ordering::SeqCst);
-            if let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get()) {
+            if let Some(generation) = cell.begin(slot, ptr::null(), shield) {
                 return (cell, generation);
             }
         }

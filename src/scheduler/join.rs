@@ -112,19 +112,38 @@ impl<T> JoinHandle<T> {
         }
         Current::prefer_newest();
         let is_home = header.origin.home.is_some_and(Current::is_of);
-        let waited = suspend_quietly(|resumer: Resumer<()>| {
-            // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
-            unsafe { *header.joiner.get() = Some(resumer) };
-            let joining = if is_home { header.join.begin_joining_at_home() } else { header.join.begin_joining() };
-            if !joining {
-                // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
-                let resumer = unsafe { (*header.joiner.get()).take() };
-                let _ = resumer.map(|resumer| resumer.send(()));
-            }
-        });
+        let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait_at(is_home, resumer));
         match waited {
             Ok(()) => Ok(()),
             Err(interrupted) => self.interrupted(interrupted),
+        }
+    }
+
+    /// Resumes that one when the task ends; at once, if it has ended.
+    pub(crate) fn begin_wait(&mut self, resumer: Resumer<()>) {
+        self.begin_wait_at(false, resumer);
+    }
+
+    /// [`begin_wait`](Self::begin_wait); whether the caller waits for nothing else, on the one worker that can run the task.
+    #[inline(always)]
+    fn begin_wait_at(&mut self, is_home: bool, resumer: Resumer<()>) {
+        let header = self.task.header();
+        // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
+        unsafe { *header.joiner.get() = Some(resumer) };
+        let joining = if is_home { header.join.begin_joining_at_home() } else { header.join.begin_joining() };
+        if !joining {
+            // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
+            let resumer = unsafe { (*header.joiner.get()).take() };
+            let _ = resumer.map(|resumer| resumer.send(()));
+        }
+    }
+
+    /// Nobody is to be resumed any more. What [`begin_wait`](Self::begin_wait) was given may be over already.
+    pub(crate) fn end_wait(&mut self) {
+        let header = self.task.header();
+        if header.join.end_joining() {
+            // SAFETY: JOINING has been taken away, so the place is the handle's again.
+            drop(unsafe { (*header.joiner.get()).take() });
         }
     }
 

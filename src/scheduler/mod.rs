@@ -3,7 +3,7 @@
 //! | question | file |
 //! |---|---|
 //! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs` |
-//! | how does a task wait, and who may wake it? | `suspend.rs`, `cell.rs`, `word.rs` |
+//! | how does a task wait, and who may wake it? | `suspend.rs`, `claim.rs`, `cell.rs`, `word.rs` |
 //! | which one runs next? | `worker.rs`, `queue.rs`, `seed.rs` |
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
 //! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
@@ -13,9 +13,11 @@
 //! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 
+mod atomic;
 mod cancel;
 mod cell;
 mod children;
+mod claim;
 mod clock;
 mod closing;
 mod current;
@@ -54,7 +56,9 @@ pub use suspend::{Interrupted, Resumer, suspend};
 
 pub(crate) use cancel::{Entered, Kind, deadline};
 pub(crate) use children::Children;
+pub(crate) use claim::{Claimed, Limit, Stopped, suspend_until};
 pub(crate) use clock::Clock;
+pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 
