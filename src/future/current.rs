@@ -1,8 +1,9 @@
 //! The free functions, and the thread-local by which they find the body that they are called in.
 
-use super::awaiter::{Awaiter, TURN};
+use super::awaiter::Awaiter;
 use super::drive::{Place, drive};
 use super::error::{AwaitError, OUTSIDE};
+use super::waker::TURN;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
 use core::ptr;

@@ -1,6 +1,7 @@
 //! One await: polling until the future is ready.
 
 use super::awaiter::Awaiter;
+use super::waker::Borrowed;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::future::Future;
 use core::mem;
@@ -24,7 +25,32 @@ impl Place for &Awaiter {
     }
 }
 
-/// Polls until the future is ready. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
+/// Polls until the future is ready, with the body's own waker, in place. All of it borrows the awaiter, so wherever this code is
+/// taken in the midst of a poll, it goes on in the same body.
+#[inline(always)]
+pub(super) fn drive_here<F: Future>(awaiter: &Awaiter, future: F) -> Result<F::Output, Cancelled> {
+    let Some(mut borrowed) = Borrowed::new(awaiter)? else { return nested(awaiter, future) };
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(borrowed.context()) {
+            Poll::Ready(output) => {
+                // Before the future, whose destructor may await.
+                drop(borrowed);
+                return Ok(output);
+            }
+            Poll::Pending => borrowed.suspend()?,
+        }
+    }
+}
+
+/// An await in the midst of a poll of another.
+#[cold]
+#[inline(never)]
+fn nested<F: Future>(awaiter: &Awaiter, future: F) -> Result<F::Output, Cancelled> {
+    drive(awaiter, future)
+}
+
+/// Polls until the future is ready, with a waker that it owns meanwhile. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
 /// plain coroutine is suspended in the middle of it and resumed inside of another body, or of none.
 #[inline(always)]
 pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {

@@ -2,7 +2,7 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | how does a body wait for a future? | `drive.rs`; its suspension and its wakers are `awaiter.rs` |
+//! | how does a body wait for a future? | `drive.rs`; its suspension is `awaiter.rs`, its wakers `waker.rs` |
 //! | and code that was not handed the awaiter? | `current.rs` |
 //! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
 //! | what passes between the two? | `message.rs` |
@@ -18,6 +18,7 @@ mod live;
 mod message;
 mod stackful;
 mod stream;
+mod waker;
 
 pub use awaiter::Awaiter;
 pub use current::{await_, await_or_unwind, try_await};

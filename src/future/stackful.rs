@@ -136,18 +136,15 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.get_mut();
-        let live = match &mut this.life {
-            Life::Live(live) => live,
-            other => other.start(identity).unwrap_or_else(|| over()),
-        };
-        match live.resume(cx.waker()) {
-            Ok(CoroutineState::Yielded(_)) => Poll::Pending,
-            Ok(CoroutineState::Complete(value)) => {
+        match this.life.poll(identity, cx.waker()) {
+            Some(Ok(CoroutineState::Yielded(_))) => Poll::Pending,
+            Some(Ok(CoroutineState::Complete(value))) => {
                 core::hint::cold_path();
                 this.life = Life::Over;
                 Poll::Ready(value)
             }
-            Err(error) => failed(&error),
+            Some(Err(error)) => failed(&error),
+            None => over(),
         }
     }
 }

@@ -195,23 +195,17 @@ where
     /// ```
     #[inline(always)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Y>> {
-        let live = match &mut self.life {
-            Life::Live(live) => live,
-            other => match other.start(with_emitter) {
-                Some(live) => live,
-                None => return Poll::Ready(None),
-            },
-        };
-        match live.resume(cx.waker()) {
-            Ok(CoroutineState::Yielded(signal)) if signal.is_pending() => Poll::Pending,
+        match self.life.poll(with_emitter, cx.waker()) {
+            Some(Ok(CoroutineState::Yielded(signal))) if signal.is_pending() => Poll::Pending,
             // SAFETY: the body hands out what the emitter of a stream of Ys has put in a cell, which stays in place until the
             // body is resumed (invariant 15).
-            Ok(CoroutineState::Yielded(signal)) => Poll::Ready(unsafe { &*signal.to::<Cell<Option<Y>>>() }.take()),
-            Ok(CoroutineState::Complete(_)) | Err(_) => {
+            Some(Ok(CoroutineState::Yielded(signal))) => Poll::Ready(unsafe { &*signal.to::<Cell<Option<Y>>>() }.take()),
+            Some(Ok(CoroutineState::Complete(_)) | Err(_)) => {
                 core::hint::cold_path();
                 self.life = Life::Over;
                 Poll::Ready(None)
             }
+            None => Poll::Ready(None),
         }
     }
 
