@@ -92,26 +92,14 @@ pub(super) enum Life<R, F> {
 }
 
 impl<R: 'static, F> Life<R, F> {
-    /// Runs the body until it waits again, hands something out, or ends: a fresh one from its beginning, on a stack that it is given
-    /// now. None if it is over.
+    /// Gives a fresh one its stack, and runs the body from its beginning until it waits, hands something out, or ends. None if it
+    /// is over.
     ///
     /// # Panics
     ///
     /// When the body does. And when there is no stack to be had; then it is over.
     #[inline(always)]
-    pub(super) fn poll<B>(&mut self, body: impl FnOnce(F) -> B, waker: &Waker) -> Option<Step<R>>
-    where
-        B: FnOnce(&Awaiter) -> R + 'static,
-    {
-        match self {
-            Self::Live(live) => Some(live.resume(waker)),
-            _ => self.start(body, waker),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn start<B>(&mut self, body: impl FnOnce(F) -> B, waker: &Waker) -> Option<Step<R>>
+    pub(super) fn start<B>(&mut self, body: impl FnOnce(F) -> B, waker: &Waker) -> Option<Step<R>>
     where
         B: FnOnce(&Awaiter) -> R + 'static,
     {

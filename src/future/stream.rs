@@ -195,17 +195,23 @@ where
     /// ```
     #[inline(always)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Y>> {
-        match self.life.poll(with_emitter, cx.waker()) {
-            Some(Ok(CoroutineState::Yielded(signal))) if signal.is_pending() => Poll::Pending,
+        let step = match &mut self.life {
+            Life::Live(live) => live.resume(cx.waker()),
+            other => match other.start(with_emitter, cx.waker()) {
+                Some(step) => step,
+                None => return Poll::Ready(None),
+            },
+        };
+        match step {
+            Ok(CoroutineState::Yielded(signal)) if signal.is_pending() => Poll::Pending,
             // SAFETY: the body hands out what the emitter of a stream of Ys has put in a cell, which stays in place until the
             // body is resumed (invariant 15).
-            Some(Ok(CoroutineState::Yielded(signal))) => Poll::Ready(unsafe { &*signal.to::<Cell<Option<Y>>>() }.take()),
-            Some(Ok(CoroutineState::Complete(_)) | Err(_)) => {
+            Ok(CoroutineState::Yielded(signal)) => Poll::Ready(unsafe { &*signal.to::<Cell<Option<Y>>>() }.take()),
+            Ok(CoroutineState::Complete(_)) | Err(_) => {
                 core::hint::cold_path();
                 self.life = Life::Over;
                 Poll::Ready(None)
             }
-            None => Poll::Ready(None),
         }
     }
 

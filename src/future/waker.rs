@@ -90,6 +90,33 @@ impl Own {
         }
     }
 
+    /// Puts a waker in the place of the one that is here, which is dropped: that may call anything, and suspend the body.
+    ///
+    /// # Safety
+    ///
+    /// It is out, and who has it does not poll.
+    unsafe fn exchange(&self, waker: Waker) {
+        // SAFETY: by this function's contract nobody else uses what is here.
+        let old = unsafe {
+            let old = self.waker().read();
+            self.put(waker);
+            old
+        };
+        drop(old);
+    }
+
+    /// [`exchange`](Self::exchange) for a clone.
+    ///
+    /// # Safety
+    ///
+    /// Likewise, and the poll with this waker goes on.
+    #[cold]
+    #[inline(never)]
+    unsafe fn replace(&self, lent: Lent) {
+        // SAFETY: by this function's contract.
+        unsafe { self.exchange(lent.waker().clone()) };
+    }
+
     /// Moves the waker out, if it is here.
     pub(super) fn take(&self) -> Option<Waker> {
         let mark = self.mark.get();
@@ -180,15 +207,16 @@ impl<'a> Borrowed<'a> {
         let own = self.awaiter.own();
         if own.mark.get() != self.mark {
             core::hint::cold_path();
-            return self.catch_up();
+            self.mark = Self::catch_up(self.awaiter)?;
+            return Ok(());
         }
         let lent = self.awaiter.exchange(Signal::PENDING)?;
-        self.mark += TURN;
+        self.mark = own.mark.get();
         // SAFETY: `lent` has just come (invariant 14); the waker is here, and no poll goes on.
         unsafe {
             if !(*own.waker()).will_wake(lent.waker()) {
                 core::hint::cold_path();
-                self.replace(lent.waker().clone());
+                own.replace(lent);
             } else {
                 own.renew();
             }
@@ -196,38 +224,22 @@ impl<'a> Borrowed<'a> {
         Ok(())
     }
 
+    /// Takes the newest waker, and returns the mark of which it is.
     #[cold]
     #[inline(never)]
-    fn catch_up(&mut self) -> Result<(), Cancelled> {
-        let waker = self.awaiter.lend()?;
-        self.mark = self.awaiter.own().mark.get();
-        // SAFETY: no poll goes on.
-        unsafe { self.replace(waker) };
-        Ok(())
-    }
-
-    /// Replaces the waker.
-    ///
-    /// # Safety
-    ///
-    /// No poll goes on.
-    unsafe fn replace(&mut self, waker: Waker) {
-        let own = self.awaiter.own();
-        // SAFETY: the waker is out, and this is who has it; by this function's contract nobody borrows it.
-        let old = unsafe {
-            let old = own.waker().read();
-            own.put(waker);
-            old
-        };
-        // It may call anything, and suspend the body: then the mark will differ from what was noted before.
-        drop(old);
+    fn catch_up(awaiter: &Awaiter) -> Result<u64, Cancelled> {
+        // After the exit it returns none.
+        let waker = awaiter.lend()?;
+        let mark = awaiter.own().mark.get();
+        // SAFETY: the waker is out, and who has it does not poll.
+        unsafe { awaiter.own().exchange(waker) };
+        Ok(mark)
     }
 
     /// The body was woken in the midst of the last poll: the waker is an old one.
     #[cold]
     #[inline(never)]
-    fn give_up(&self) {
-        let own = self.awaiter.own();
+    fn give_up(own: &Own) {
         own.mark.set(own.mark.get() & !STATE | EMPTY);
         // SAFETY: it was out, and this is who has had it. It is moved out once, and then dropped, which may call anything.
         drop(unsafe { own.waker().read() });
@@ -242,7 +254,7 @@ impl Drop for Borrowed<'_> {
             own.mark.set(self.mark & !OUT);
         } else {
             core::hint::cold_path();
-            self.give_up();
+            Self::give_up(own);
         }
     }
 }
