@@ -179,14 +179,13 @@ impl<'a> Borrowed<'a> {
     }
 
     /// Makes a waker if there is none. False if somebody has it.
-    #[cold]
     #[inline(never)]
     fn fill(awaiter: &Awaiter) -> Result<bool, Cancelled> {
         let own = awaiter.own();
         if own.mark.get() & STATE != EMPTY {
             return Ok(false);
         }
-        let waker = awaiter.lend()?;
+        let waker = if awaiter.is_cancelled() { awaiter.lend()? } else { awaiter.clone_lent() };
         own.mark.set(own.mark.get() & !STATE);
         // SAFETY: it was empty.
         unsafe { own.put(waker) };
@@ -284,14 +283,21 @@ impl Awaiter {
         Ok((unsafe { own.waker().read() }, lease))
     }
 
+    /// A clone of the newest waker. Not after the exit.
+    #[inline(always)]
+    fn clone_lent(&self) -> Waker {
+        debug_assert!(!self.is_cancelled());
+        // SAFETY: the body runs, and has not been asked to leave, so the poll that lends the waker goes on (invariant 14).
+        unsafe { self.lent().waker() }.clone()
+    }
+
     /// A waker for the first await of a body, for one inside of a poll of another, and none for those after the exit.
     #[cold]
     #[inline(never)]
     pub(super) fn lend(&self) -> Result<Waker, Cancelled> {
         let refused = self.refused();
         if refused == 0 {
-            // SAFETY: the body runs, and has not been asked to leave, so the poll that lends the waker goes on (invariant 14).
-            return Ok(unsafe { self.lent().waker() }.clone());
+            return Ok(self.clone_lent());
         }
         if refused > PATIENCE && !thread::panicking() {
             // An answer to the exit that is none: what comes back is an unwind, or nothing.
