@@ -3,11 +3,16 @@
 use super::awaiter::Awaiter;
 use super::drive::{Place, drive};
 use super::error::{AwaitError, OUTSIDE};
+use super::outer::{is_in_task, wait_in_task};
 use super::waker::TURN;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
+use core::ops::ControlFlow;
+use core::pin::{Pin, pin};
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
+use std::panic;
 use std::thread;
 
 // Without destructors, so that they are there to the very end of a thread. Where std keeps thread-locals in keys they may be
@@ -23,6 +28,12 @@ thread_local! {
 #[inline(always)]
 pub(super) fn replace(awaiter: *const Awaiter) -> *const Awaiter {
     CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null())
+}
+
+/// The current awaiter, or null.
+#[inline(always)]
+pub(super) fn current() -> *const Awaiter {
+    CURRENT.try_with(Cell::get).unwrap_or(ptr::null())
 }
 
 /// The first turn of a new awaiter, as a mark. Those that were at the same address before it, on this thread, have had lower
@@ -45,10 +56,9 @@ struct Here;
 impl Place for Here {
     #[inline(always)]
     unsafe fn find(&self) -> Option<&Awaiter> {
-        let awaiter = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-        // SAFETY: one that is named is in a frame of a body that runs (invariant 13). Code that does not poll is left for good,
-        // or goes on inside of the same body.
-        unsafe { awaiter.as_ref() }
+        // SAFETY: one that is named is in a frame of a body that runs (invariants 13 and 33). Code that does not poll is left for
+        // good, or goes on inside of the same body.
+        unsafe { current().as_ref() }
     }
 }
 
@@ -132,12 +142,42 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 /// ```
 #[inline(always)]
 pub fn try_await<F: IntoFuture>(future: F) -> Result<F::Output, AwaitError<F>> {
-    // SAFETY: it is not kept.
-    if unsafe { Here.find() }.is_none() {
+    if current().is_null() && !is_in_task() {
         core::hint::cold_path();
         return Err(AwaitError::Outside(future));
     }
-    drive(Here, future.into_future()).map_err(AwaitError::Cancelled)
+    let mut future = pin!(future.into_future());
+    let awaited = match drive(Here, future.as_mut()) {
+        Some(awaited) => awaited,
+        None => in_task(future),
+    };
+    awaited.map_err(AwaitError::Cancelled)
+}
+
+/// Where no body runs: waits in the task, or, if a poll takes this code into a body, in that.
+#[inline(never)]
+fn in_task<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Cancelled> {
+    while is_in_task() {
+        let mut output = None;
+        let waited = wait_in_task(&mut |cx| match future.as_mut().poll(cx) {
+            Poll::Ready(ready) => {
+                output = Some(ready);
+                ControlFlow::Break(())
+            }
+            Poll::Pending if !current().is_null() => ControlFlow::Break(()),
+            Poll::Pending => ControlFlow::Continue(()),
+        });
+        if let Some(output) = output {
+            return Ok(output);
+        }
+        if let Some(Err(cancelled)) = waited {
+            return Err(cancelled);
+        }
+        if let Some(awaited) = drive(Here, future.as_mut()) {
+            return awaited;
+        }
+    }
+    Err(Cancelled::alone(CancelReason::Outside))
 }
 
 /// [`Awaiter::await_or_unwind`] for code that has not been handed the awaiter.
@@ -179,6 +219,7 @@ fn unwind(cancelled: Cancelled) -> ! {
     // SAFETY: nothing is polled.
     match unsafe { Here.find() } {
         Some(awaiter) => awaiter.unwind(cancelled),
+        None if is_in_task() && !thread::panicking() => panic::resume_unwind(Box::new(cancelled)),
         None => panic!("await_or_unwind cannot wait here: {cancelled}"),
     }
 }

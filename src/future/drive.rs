@@ -5,7 +5,7 @@ use super::waker::Borrowed;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::future::Future;
 use core::mem;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
 /// Where an await is to find its awaiter.
@@ -47,18 +47,22 @@ pub(super) fn drive_here<F: Future>(awaiter: &Awaiter, future: F) -> Result<F::O
 #[cold]
 #[inline(never)]
 fn nested<F: Future>(awaiter: &Awaiter, future: F) -> Result<F::Output, Cancelled> {
-    drive(awaiter, future)
+    // The awaiter is always found.
+    drive(awaiter, pin!(future)).unwrap_or_else(|| Err(Cancelled::alone(CancelReason::Outside)))
 }
 
-/// Polls until the future is ready, with a waker that it owns meanwhile. Between polls the awaiter is asked for anew: a poll may take this code elsewhere, if a
-/// plain coroutine is suspended in the middle of it and resumed inside of another body, or of none.
+/// Polls until the future is ready, with a waker that it owns meanwhile. Between polls the awaiter is asked for anew: a poll may
+/// take this code elsewhere, if a plain coroutine is suspended in the middle of it and resumed inside of another body, or of
+/// none. None if there is no body here, or none any more and the future is not ready.
 #[inline(always)]
-pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output, Cancelled> {
-    let mut future = pin!(future);
+pub(super) fn drive<F: Future>(place: impl Place, mut future: Pin<&mut F>) -> Option<Result<F::Output, Cancelled>> {
     // SAFETY: here and below, what is found is used before the next poll only.
-    let Some(awaiter) = (unsafe { place.find() }) else { return Err(Cancelled::alone(CancelReason::Outside)) };
+    let awaiter = unsafe { place.find() }?;
     // Two locals: the waker's address is given away, and the rest stays in registers.
-    let (mut waker, mut lease) = awaiter.lease()?;
+    let (mut waker, mut lease) = match awaiter.lease() {
+        Ok(leased) => leased,
+        Err(cancelled) => return Some(Err(cancelled)),
+    };
     loop {
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
         // SAFETY: as above.
@@ -68,10 +72,14 @@ pub(super) fn drive<F: Future>(place: impl Place, future: F) -> Result<F::Output
                 if awaiter.is_some_and(|awaiter| awaiter.keep(&waker, lease)) {
                     mem::forget(waker);
                 }
-                return Ok(output);
+                return Some(Ok(output));
             }
-            (Poll::Pending, Some(awaiter)) => awaiter.suspend(&mut waker, &mut lease)?,
-            (Poll::Pending, None) => return Err(Cancelled::alone(CancelReason::Outside)),
+            (Poll::Pending, Some(awaiter)) => {
+                if let Err(cancelled) = awaiter.suspend(&mut waker, &mut lease) {
+                    return Some(Err(cancelled));
+                }
+            }
+            (Poll::Pending, None) => return None,
         }
     }
 }

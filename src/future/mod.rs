@@ -3,7 +3,7 @@
 //! | question | file |
 //! |---|---|
 //! | how does a body wait for a future? | `drive.rs`; its suspension is `awaiter.rs`, its wakers `waker.rs` |
-//! | and code that was not handed the awaiter? | `current.rs` |
+//! | and code that was not handed the awaiter? | `current.rs`; in a task that is no body, `outer.rs` |
 //! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
 //! | what passes between the two? | `message.rs` |
 //! | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
@@ -16,6 +16,7 @@ mod error;
 mod host;
 mod live;
 mod message;
+mod outer;
 mod stackful;
 mod stream;
 mod waker;
@@ -24,5 +25,6 @@ pub use awaiter::Awaiter;
 pub use current::{await_, await_or_unwind, try_await};
 pub use error::AwaitError;
 pub use host::{Host, HostBuilder, OnHost, stackful_on};
+pub(crate) use outer::{Bodies, PollOnce, Tasks};
 pub use stackful::{Stackful, stackful, try_stackful};
 pub use stream::{Emitter, StackfulStream, stackful_stream, try_stackful_stream};
