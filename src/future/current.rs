@@ -1,4 +1,5 @@
-//! The free functions, and the thread-local by which they find the body that they are called in.
+//! The free functions, and the thread-local by which they find the body that they are called in. Where there is none, they
+//! look for a task: `outer.rs`.
 
 use super::awaiter::Awaiter;
 use super::drive::{Place, drive};
@@ -62,21 +63,24 @@ impl Place for Here {
     }
 }
 
-/// Suspends the [`stackful`](super::stackful) body that this is called in, at any depth, until `future` is ready, and returns
-/// what it returns.
+/// Suspends the [`stackful`](super::stackful) body or the [task](crate::task) that this is called in, at any depth, until `future`
+/// is ready, and returns what it returns. Of a body in a task, or a runtime in a body, it is the inner one that is suspended.
 ///
 /// It is [`Awaiter::await_`] for code that has not been handed the awaiter: implementations of `Read`, callbacks,
 /// functions below somebody else's synchronous library. It finds the body by a thread-local that is set while the body
 /// runs; in a plain coroutine that a body resumes, the body is suspended, and the coroutine with it.
 ///
+/// A task is woken by any thread, at any time. It allocates nothing to wait. A future that is ready at once suspends nothing.
+///
 /// # Errors
 ///
-/// [`Cancelled`]: `future` was dropped before it was ready, most often because the body's future is being dropped. `?` makes an
-/// [`io::Error`](std::io::Error) of it where one is wanted.
+/// [`Cancelled`]: `future` was dropped before it was ready, because the body's future is being dropped, or because the task, or the
+/// part of it that waits, is cancelled. `?` makes an [`io::Error`](std::io::Error) of it where one is wanted.
 ///
 /// # Panics
 ///
-/// Outside of any body: [`try_await`] hands the future back instead. And as [`Awaiter::await_`].
+/// When `future` does; outside of any body and task, where [`try_await`] hands the future back instead; and in a body as
+/// [`Awaiter::await_`].
 ///
 /// # Examples
 ///
@@ -97,6 +101,9 @@ impl Place for Here {
 /// // `read_to_string` is std's, and knows nothing of futures.
 /// let text = future::block_on(stackful(|_| io::read_to_string(Blocking(&b"from afar"[..]))))?;
 /// assert_eq!(text, "from afar");
+/// // And in a task:
+/// let text = switchback::run(|| io::read_to_string(Blocking(&b"from afar"[..])))?;
+/// assert_eq!(text, "from afar");
 /// # Ok::<(), io::Error>(())
 /// ```
 #[inline(always)]
@@ -113,16 +120,16 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 ///
 /// # Errors
 ///
-/// - [`AwaitError::Outside`]: this is not inside of a body. The future has not been polled;
+/// - [`AwaitError::Outside`]: this is not inside of a body or a task. The future has not been polled;
 /// - [`AwaitError::Cancelled`]: as [`await_`].
 ///
 /// # Panics
 ///
-/// As [`Awaiter::await_`].
+/// As [`await_`], but for those outside.
 ///
 /// # Examples
 ///
-/// Code that works in a task and in a plain thread:
+/// Code that works in a body, in a task and in a plain thread:
 ///
 /// ```
 /// use futures_lite::future::{block_on, yield_now};
@@ -182,11 +189,12 @@ fn in_task<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Cancelled> {
 
 /// [`Awaiter::await_or_unwind`] for code that has not been handed the awaiter.
 ///
-/// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two.
+/// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two. In a task that is cancelled,
+/// the task's stack unwinds with the [`Cancelled`] for the payload: to whoever waits for it, it has panicked.
 ///
 /// # Panics
 ///
-/// Outside of any body. And as [`Awaiter::await_or_unwind`].
+/// To unwind, as said. Outside of any body and task. And as [`Awaiter::await_or_unwind`].
 ///
 /// # Examples
 ///
@@ -224,7 +232,7 @@ fn unwind(cancelled: Cancelled) -> ! {
     }
 }
 
-/// What an await outside of any body comes to.
+/// What an await outside of any body and task comes to.
 #[cold]
 #[inline(never)]
 #[track_caller]

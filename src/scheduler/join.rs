@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 /// The owner's end of a task: waits for it, or cancels it. Dropping it lets the task go on by itself.
 ///
-/// It is a future as well, for asynchronous code outside of the runtime. Dropping one that has been polled is no different.
+/// It is a future as well, of what [`join`](Self::join) returns: for asynchronous code outside of the runtime, or for
+/// [`await_`](crate::await_). Dropping one that has been polled is no different.
 ///
 /// # Examples
 ///
@@ -220,12 +221,23 @@ impl<T> JoinHandle<T> {
 
 impl<T> Unpin for JoinHandle<T> {}
 
-/// Awaits the end of the task: from asynchronous code outside of the runtime, or by [`await_`](crate::await_). The output is what
-/// [`join`](JoinHandle::join) returns.
+/// Awaits the end of the task. The output is what [`join`](JoinHandle::join) returns.
 ///
 /// # Panics
 ///
 /// When it is polled, or joined, after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::future::zip;
+/// use switchback::{await_, task};
+///
+/// switchback::run(|| {
+///     let (one, two) = await_(zip(task::spawn(|| 1), task::spawn(|| 2))).unwrap();
+///     assert_eq!(one.unwrap() + two.unwrap(), 3);
+/// });
+/// ```
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 

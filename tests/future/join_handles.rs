@@ -42,7 +42,8 @@ fn tasks_and_bodies_await_tasks() {
         assert_eq!(await_(task::spawn(|| 1)).expect("not cancelled").expect("it ends well"), 1);
         let body = stackful(|cx| cx.await_(task::spawn_local(|| task::yield_now().is_ok())));
         assert!(await_(body).expect("not cancelled").expect("not cancelled").expect("it ends well"));
-        let (two, three) = await_(futures_lite::future::zip(task::spawn(|| 2), task::spawn(|| 3))).expect("not cancelled");
+        let (two, three) =
+            await_(futures_lite::future::zip(task::spawn(|| 2), task::spawn(|| 3))).expect("not cancelled");
         assert_eq!((two.expect("it ends well"), three.expect("it ends well")), (2, 3));
     });
 }
