@@ -220,7 +220,12 @@ fn a_wakers_destructor_may_panic() {
 #[test]
 fn a_future_that_replaces_the_context_does_harm_until_the_next_poll_and_no_more() {
     // As under `.await`, where all futures of one poll share the context.
-    let poison = || poll_fn(|context| Poll::Ready(*context = Context::from_waker(Waker::noop())));
+    let poison = || {
+        poll_fn(|context| {
+            *context = Context::from_waker(Waker::noop());
+            Poll::Ready(())
+        })
+    };
     let pause = || {
         let mut is_first = true;
         poll_fn(move |_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) })
