@@ -90,11 +90,15 @@ pub(super) enum Joiner {
 }
 
 impl Joiner {
-    /// Tells it. What a waker of others' does, and panics with, is nobody's here.
+    /// Tells it. What a waker of others' panics with has been printed, and is nobody's here.
     pub(super) fn wake(self) {
         match self {
             Self::Resumer(resumer) => resumer.send_next(),
-            Self::Waker(waker) => mem::forget(panic::catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Self::Waker(waker) => {
+                if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                    mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
+                }
+            }
         }
     }
 }
