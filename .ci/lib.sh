@@ -119,6 +119,15 @@ portable_tests() {
     done
 }
 
+# Those of them that are about switching, stacks and the protocol.
+core_tests() {
+    local name
+    for name in backtrace builder delegation escapes guard iterators limits overflow protocol scoped soundness suspend tasks \
+        threads unwind usage; do
+        printf -- '--test %s ' $name
+    done
+}
+
 # counted COMMAND..: runs a command that ends in libtest's reports; fails if it does, or if a test program ran no test.
 # EMPTY names those that may be empty: tests/abort.rs is, unless a panic aborts. tests/planted.rs is, but where
 # .ci/sanitizers runs it.
@@ -147,5 +156,18 @@ portable() {
     cargo build --locked --examples "$@"
     counted cargo test --locked --lib "${tests[@]}" "$@"
 }
+
+# core CARGO-OPTION..: the library's own tests and those of `core_tests`, where a configuration changes no more than what the
+# compiler makes of the code. With WHOLE set, as .ci/full sets it, `portable`.
+core() {
+    local tests
+    if [ -n "${WHOLE:-}" ]; then portable "$@"; return; fi
+    read -r -a tests <<<"$(core_tests)"
+    say "the tests of the core (all: WHOLE=1)"
+    counted cargo test --locked --lib "${tests[@]}" "$@"
+}
+
+# Backtraces need functions and lines; only debuggers need the rest of the debug information, which takes much of a build.
+less_debug_info() { export CARGO_PROFILE_DEV_DEBUG=limited; }
 
 doctests() { counted cargo test --locked --doc "$@"; }

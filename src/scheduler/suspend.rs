@@ -129,8 +129,11 @@ impl<E> From<Cancelled> for Interrupted<E> {
 pub struct Resumer<T, E = Infallible> {
     cell: &'static WaitCell,
     generation: Generation,
-    _types: PhantomData<(T, E)>,
+    _types: PhantomData<Types<T, E>>,
 }
+
+/// Values go in: who waits for a `&'static str` must not be sent one that lives shorter. They are sent on as `T` and `E` may be.
+type Types<T, E> = (T, E, fn(T, E));
 
 /// Where what is waited for is put: in the frame of the waiting call.
 pub(super) enum Slot<T, E> {
