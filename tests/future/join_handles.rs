@@ -1,10 +1,10 @@
 //! Handles of tasks as futures.
 
 use crate::support::{Gate, block_on, poll};
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 use std::thread;
 use switchback::task::{self, JoinError, JoinHandle};
 use switchback::{CancelReason, Handle, Runtime, await_, stackful};
@@ -153,6 +153,8 @@ fn after_its_end_a_handle_is_used_up() {
 #[cfg(panic = "unwind")]
 #[test]
 fn a_waker_that_panics_or_waits_does_the_task_no_harm() {
+    use std::future::ready;
+    use std::task::{Context, Wake, Waker};
     struct Bad(bool);
     impl Wake for Bad {
         fn wake(self: Arc<Self>) {
