@@ -1,6 +1,6 @@
 //! Waiting for a future: the task's side of the free [`await_`](crate::await_).
 //!
-//! It is as parking is, with a word of its own (`park.rs` has the table), whose notices come from wakers. A notice is used up
+//! It is as parking is, with a word of its own (`word.rs` has the table), whose notices come from wakers. A notice is used up
 //! before each poll, so one that comes in the midst of it counts. Which kind of wait the number in `parked` is of does not
 //! matter: an unparker or a waker that is late may end a wait of the other kind for no reason, and both go on waiting then.
 #![forbid(unsafe_code)]

@@ -14,6 +14,7 @@
 //! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 
+mod atomic;
 mod await_;
 mod cancel;
 mod cell;
