@@ -7,6 +7,7 @@ use super::word::Generation;
 use super::worker::Worker;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
+use crate::future::Bodies;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -136,12 +137,14 @@ impl Running {
     /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
     #[inline(always)]
     pub(super) fn switch(&self) {
+        let bodies = Bodies::set_aside();
         // SAFETY: as above.
         if unsafe { self.yielder.as_ref() }.yield_(()).is_err() {
             // Nobody closes the coroutine of a task, and who is refused has not asked `can_switch`: the worker would
             // go on with a wait that has not been waited for.
             crate::coroutine::abort("a task could not be suspended");
         }
+        bodies.put_back();
     }
 }
 
