@@ -8,6 +8,7 @@ use super::word::Generation;
 use super::worker::Worker;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
+use crate::future::Bodies;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -153,11 +154,13 @@ impl Running {
     /// [`can_switch`](Self::can_switch) has said so, and the task has not been suspended since, and does not unwind.
     #[inline(always)]
     pub(super) unsafe fn switch(&self) {
+        let bodies = Bodies::set_aside();
         // SAFETY: the yielder as above; by this function's contract it can yield.
         if unsafe { self.yielder.as_ref().exchange_unrefused(()) }.is_err() {
             // Nobody closes the coroutine of a task: the worker would go on with a wait that has not been waited for.
             crate::coroutine::abort("a task could not be suspended");
         }
+        bodies.put_back();
     }
 }
 

@@ -8,12 +8,14 @@
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
 //! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
 //! | spawning, joining, parking, locals | `spawn.rs`, `join.rs`, `park.rs`, `local.rs` |
+//! | how does a task wait for a future? how is it one? | `await_.rs`, `waker.rs`; `join.rs` |
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 
 mod atomic;
+mod await_;
 mod cancel;
 mod cell;
 mod children;
@@ -40,6 +42,7 @@ mod spawn;
 mod suspend;
 mod task;
 mod timers;
+mod waker;
 mod word;
 mod worker;
 

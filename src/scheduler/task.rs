@@ -44,8 +44,11 @@ where
 ///
 /// # Safety
 ///
-/// [`create`] has made it of a closure that returns a T, it is complete, the caller has the handle's reference, and this
-/// is called once.
+/// [`create`] has made it of a closure that returns a T, it is complete, and the caller has the handle's reference.
+///
+/// # Panics
+///
+/// The second time.
 pub(super) unsafe fn take_outcome<T>(task: &TaskRef) -> Result<T, JoinError> {
     let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
     // SAFETY: the task is complete, and its outcome the caller's; there is room for it.
@@ -117,7 +120,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
             match &*stage {
                 Stage::Ended(Ok(value)) => place.write(Ok(ptr::read(value))),
                 Stage::Ended(Err(error)) => place.write(Err(ptr::read(error))),
-                _ => unreachable!("a complete task has an outcome until it is taken"),
+                _ => panic!("a JoinHandle was polled or joined after it had been ready"),
             }
             ptr::write(stage, Stage::Empty);
         }
