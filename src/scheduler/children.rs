@@ -1,7 +1,7 @@
 //! The tasks of a scope: what both kinds of scope are made of.
 
 use super::cancel::{self, Entered, Kind};
-use super::current;
+use super::current::{self, tell_wait};
 use super::header::{Header, TaskRef};
 use super::join::JoinHandle;
 use super::spawn::{Builder, Place, SpawnError, Wanted, spawn_seated};
@@ -163,6 +163,7 @@ impl Children {
         let mut shield = None;
         loop {
             let waited = suspend_quietly(|resumer: Resumer<()>| {
+                tell_wait("the tasks of a scope", None);
                 let mut state = self.0.lock();
                 if state.running == 0 {
                     drop(state);

@@ -1,7 +1,7 @@
 //! Waiting for a task to end.
 
 use super::cancel;
-use super::current::Current;
+use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
 use super::header::TaskRef;
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
@@ -112,6 +112,7 @@ impl<T> JoinHandle<T> {
         }
         Current::prefer_newest();
         let waited = suspend_quietly(|resumer: Resumer<()>| {
+            tell_wait("a task", None);
             // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
             unsafe { *header.joiner.get() = Some(resumer) };
             if !header.join.begin_joining() {

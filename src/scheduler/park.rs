@@ -13,7 +13,7 @@
 //! late may read the generation of a later park: that one then ends without a reason, as parks may.
 #![forbid(unsafe_code)]
 
-use super::current::Current;
+use super::current::{Current, tell_wait};
 use super::header::Header;
 use super::suspend::{Interrupted, Resumer, suspend};
 use super::timers::{Alarm, set_alarm, unset_alarm};
@@ -115,6 +115,7 @@ fn park_in(current: Current<'_>, deadline: Option<u64>) -> Result<(), Cancelled>
     }
     let mut alarm = None;
     let waited = suspend(|resumer: Resumer<()>| {
+        tell_wait("unpark", deadline);
         let generation = resumer.generation();
         header.parked.store(generation, Ordering::Relaxed);
         match deadline {

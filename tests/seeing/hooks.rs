@@ -1,0 +1,73 @@
+//! Hooks of the builder.
+
+use super::workers;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use switchback::task::{self, Task};
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn noting(log: &Log, what: &'static str) -> impl Fn(&Task) + Send + Sync + 'static {
+    let log = Arc::clone(log);
+    move |task| log.lock().expect("no panic").push(format!("{what} {}", task.name().unwrap_or("?")))
+}
+
+#[test]
+fn hooks_are_called_in_order_at_each_turn_of_a_task() {
+    let log = Log::default();
+    let runtime = workers(1)
+        .on_task_spawn(noting(&log, "spawn"))
+        .on_task_start(noting(&log, "start"))
+        .on_task_resume(noting(&log, "resume"))
+        .on_task_suspend(noting(&log, "suspend"))
+        .on_task_end(noting(&log, "end"))
+        .build()
+        .expect("a runtime");
+    runtime.run(|| {
+        let child = task::Builder::new().name("child").spawn(task::yield_now).expect("a task");
+        child.join().expect("it runs").expect("nobody cancels");
+    });
+    let expected = "spawn main, start main, resume main, spawn child, suspend main, start child, resume child, suspend child, \
+                    resume child, end child, resume main, end main";
+    assert_eq!(log.lock().expect("no panic").join(", "), expected);
+}
+
+#[test]
+fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let (more, fewer) = (Arc::clone(&alive), Arc::clone(&alive));
+    let runtime = workers(2)
+        .on_task_spawn(move |_| drop(more.fetch_add(1, Ordering::Relaxed)))
+        .on_task_end(move |_| drop(fewer.fetch_sub(1, Ordering::Relaxed)))
+        .build()
+        .expect("a runtime");
+    runtime.run(|| {
+        drop((0..50).map(|_| task::spawn(task::park)).collect::<Vec<_>>());
+        assert!(alive.load(Ordering::Relaxed) >= 1);
+    });
+    assert_eq!(alive.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn workers_tell_when_they_park() {
+    let (parked, unparked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (set_parked, set_unparked) = (Arc::clone(&parked), Arc::clone(&unparked));
+    let runtime = workers(1)
+        .on_worker_park(move |worker| set_parked.store(worker == 0, Ordering::Relaxed))
+        .on_worker_unpark(move |worker| set_unparked.store(worker == 0, Ordering::Relaxed))
+        .build()
+        .expect("a runtime");
+    runtime.run(|| {
+        while !unparked.load(Ordering::Relaxed) {
+            task::sleep(std::time::Duration::from_millis(1)).expect("nobody cancels");
+        }
+        assert!(parked.load(Ordering::Relaxed));
+    });
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_hook_that_panics_harms_nobody() {
+    let runtime = workers(1).on_task_resume(|_| panic!("in a hook, as planned")).build().expect("a runtime");
+    assert_eq!(runtime.run(|| task::spawn(|| 5).join().expect("it runs")), 5);
+}
