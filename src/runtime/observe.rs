@@ -39,8 +39,8 @@ impl RuntimeBuilder {
     /// let alive = Arc::new(AtomicUsize::new(0));
     /// let (more, fewer) = (Arc::clone(&alive), Arc::clone(&alive));
     /// let runtime = Runtime::builder()
-    ///     .on_task_spawn(move |_| drop(more.fetch_add(1, Ordering::Relaxed)))
-    ///     .on_task_end(move |_| drop(fewer.fetch_sub(1, Ordering::Relaxed)))
+    ///     .on_task_spawn(move |_| { more.fetch_add(1, Ordering::Relaxed); })
+    ///     .on_task_end(move |_| { fewer.fetch_sub(1, Ordering::Relaxed); })
     ///     .build()?;
     /// runtime.run(|| task::spawn(|| ()).join().unwrap());
     /// assert_eq!(alive.load(Ordering::Relaxed), 0);

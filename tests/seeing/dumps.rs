@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
-use switchback::task::{self, Dump, DumpedTask, Resumer, TaskState, WorkerState};
+use switchback::task::{self, Dump, DumpedTask, JoinHandle, Resumer, TaskState, WorkerState};
 use switchback::{Generator, Handle};
 
 fn named<'a>(dump: &'a Dump, name: &str) -> &'a DumpedTask {
@@ -55,9 +55,11 @@ fn each_task_is_told_with_what_it_is_at() {
         let nested = start("nested", a_function_with_a_generator);
         let asleep = start("asleep", || drop(task::sleep(Duration::from_secs(3600))));
         let joining = start("joining", || drop(task::spawn(task::park).join()));
-        let suspended = start("suspended", || drop(task::suspend(|resumer: Resumer<()>| {
-            KEPT.lock().expect("no panic").push(resumer);
-        })));
+        let suspended = start("suspended", || {
+            drop(task::suspend(|resumer: Resumer<()>| {
+                KEPT.lock().expect("no panic").push(resumer);
+            }))
+        });
         let ready = start("ready", || while task::yield_now().is_ok() {});
         until(|| begun.load(Ordering::Relaxed) == 6);
         let line = line!() + 1;
@@ -103,7 +105,11 @@ fn backtraces_are_those_of_the_tasks_and_the_tasks_go_on_as_if_nothing_had_been(
             task::spawn(move || {
                 let on_the_stack = [n; 4];
                 begun.fetch_add(1, Ordering::Relaxed);
-                if n.is_multiple_of(2) { a_function_that_parks() } else { a_function_with_a_generator() }
+                if n.is_multiple_of(2) {
+                    a_function_that_parks()
+                } else {
+                    a_function_with_a_generator()
+                }
                 sum.fetch_add(on_the_stack[3], Ordering::Relaxed);
             })
         };
@@ -119,7 +125,7 @@ fn backtraces_are_those_of_the_tasks_and_the_tasks_go_on_as_if_nothing_had_been(
             assert_eq!(text.matches("10 tasks at:\n").count(), 2, "{text}");
             assert!(text.starts_with("21 tasks on 1 worker\n"), "{text}");
         }
-        tasks.iter().for_each(|task| drop(task.cancel()));
+        assert!(tasks.iter().all(JoinHandle::cancel));
         tasks.into_iter().for_each(|task| task.join().expect("it ends"));
         assert_eq!(sum.load(Ordering::Relaxed), 190);
     });
@@ -149,7 +155,7 @@ fn a_thousand_at_one_place_are_one_group() {
         };
         let expected = if count == 1_000 { "\n1,000 tasks at:\n" } else { "\n2,345 tasks at:\n" };
         assert!(text.contains(expected), "{text}");
-        tasks.iter().for_each(|task| drop(task.cancel()));
+        assert!(tasks.iter().all(JoinHandle::cancel));
     });
 }
 
@@ -253,7 +259,9 @@ fn what_was_spawned_and_has_not_begun_is_listed_once_and_still_runs() {
             let ran = Arc::new(AtomicUsize::new(0));
             let body = || {
                 let ran = Arc::clone(&ran);
-                move || drop(ran.fetch_add(1, Ordering::Relaxed))
+                move || {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                }
             };
             let mut tasks: Vec<_> = (0..50).map(|_| task::spawn(body())).collect();
             let handle = Handle::current().expect("a runtime");

@@ -37,8 +37,12 @@ fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
     let alive = Arc::new(AtomicUsize::new(0));
     let (more, fewer) = (Arc::clone(&alive), Arc::clone(&alive));
     let runtime = workers(2)
-        .on_task_spawn(move |_| drop(more.fetch_add(1, Ordering::Relaxed)))
-        .on_task_end(move |_| drop(fewer.fetch_sub(1, Ordering::Relaxed)))
+        .on_task_spawn(move |_| {
+            more.fetch_add(1, Ordering::Relaxed);
+        })
+        .on_task_end(move |_| {
+            fewer.fetch_sub(1, Ordering::Relaxed);
+        })
         .build()
         .expect("a runtime");
     runtime.run(|| {

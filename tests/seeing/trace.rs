@@ -59,9 +59,8 @@ fn slices_of_a_lane_do_not_overlap_and_each_arrow_has_both_ends_in_slices() {
         };
         let ping = ping_pong("ping \"x\"", None);
         let pong = ping_pong("pong", Some(ping.task()));
-        let workers: Vec<_> = (0..8_u32)
-            .map(|n| task::spawn(move || (0..n).map(|_| drop(task::yield_now())).count()))
-            .collect();
+        let workers: Vec<_> =
+            (0..8_u32).map(|n| task::spawn(move || (0..n).map(|_| drop(task::yield_now())).count())).collect();
         pong.join().expect("it ends");
         ping.cancel();
         ping.join().expect("it ends");
