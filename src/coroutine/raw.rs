@@ -255,6 +255,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     /// called it. Nothing else happens to the coroutine: it is parked there again. False if it is not suspended.
     ///
     /// Panics of `f` are caught, and come to nothing.
+    #[inline(never)]
     pub(super) fn inspect(&mut self, f: &mut dyn FnMut()) -> bool {
         let control = self.control();
         let parked = control.parked.get();

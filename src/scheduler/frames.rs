@@ -4,7 +4,7 @@
 use std::backtrace::Backtrace;
 
 /// What is between a call that waits and the walk of its stack, and below the closure of a task.
-const PLUMBING: [&str; 14] = [
+const PLUMBING: [&str; 17] = [
     "switchback::scheduler::",
     "<switchback::scheduler::",
     "switchback::coroutine::",
@@ -19,26 +19,44 @@ const PLUMBING: [&str; 14] = [
     "core::ops::function::",
     "<alloc::boxed::Box<",
     "__rust_",
+    "corosensei::",
+    "<corosensei::",
+    "stack_init_trampoline",
 ];
 
-/// The function that runs a task's closure.
+/// The function that runs a task's closure. Or the one that has woken the task to be walked: where corosensei switches, the
+/// frames of a coroutine inside of a task lead straight to it.
 fn is_root(function: &str) -> bool {
-    function.contains("switchback::scheduler::task::Task<") && function.ends_with("::run")
+    let is = |of, name| function.contains(of) && function.ends_with(name);
+    is("switchback::scheduler::task::Task<", "::run") || is("switchback::coroutine::raw::Raw<", "::inspect")
 }
+
+/// The calls by which a task is walked: in an optimised program all of its own may be part of functions of the crate.
+const WALK: [&str; 6] = [
+    "switchback::scheduler::walk::",
+    "switchback::scheduler::inspect::",
+    "switchback::coroutine::",
+    "switchback::arch::",
+    "std::backtrace",
+    "<std::backtrace",
+];
 
 /// A line for each function of a suspended task, innermost first. The calls by which it was suspended and walked, and what has
 /// started it, are left out, as far as functions have names.
 pub(super) fn frames_of(trace: &Backtrace) -> Vec<String> {
     let functions = functions(&trace.to_string());
-    let is_plumbing = |function: &str| PLUMBING.iter().any(|plumbing| function.starts_with(plumbing));
     let root = functions.iter().position(|(function, _)| is_root(function)).unwrap_or(functions.len());
-    let first = functions[..root].iter().position(|(function, _)| !is_plumbing(function)).unwrap_or(0);
-    let last = functions[..root].iter().rposition(|(function, _)| !is_plumbing(function)).map_or(root, |last| last + 1);
-    let line = |(function, place): &(String, String)| match place.as_str() {
-        "" => function.clone(),
-        place => format!("{function} at {place}"),
+    let without = |plumbing: &[&str]| -> Vec<String> {
+        let shown = functions[..root].iter();
+        let shown = shown.filter(|(function, _)| !plumbing.iter().any(|plumbing| function.starts_with(plumbing)));
+        shown.map(line).collect()
     };
-    functions[first.min(last)..last].iter().map(line).collect()
+    let own = without(&PLUMBING);
+    if own.is_empty() { without(&WALK) } else { own }
+}
+
+fn line((function, place): &(String, String)) -> String {
+    if place.is_empty() { function.clone() } else { format!("{function} at {place}") }
 }
 
 /// The functions and places of a backtrace as std prints it, inlined ones as well.

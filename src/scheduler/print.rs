@@ -36,9 +36,15 @@ impl fmt::Display for Dump {
             match worker {
                 WorkerState::Answered => continue,
                 WorkerState::Ended => writeln!(f, "worker {index} has ended")?,
-                WorkerState::NotSwitching(None) => writeln!(f, "worker {index} does not switch")?,
+                WorkerState::NotSwitching(None) => {
+                    writeln!(f, "worker {index} does not switch, and its tasks are not listed")?
+                }
                 WorkerState::NotSwitching(Some(task)) => {
-                    writeln!(f, "worker {index} does not switch: it runs {}, task {}", Name(task), task.id())?;
+                    let (name, id) = (Name(task), task.id());
+                    writeln!(
+                        f,
+                        "worker {index} does not switch, and its other tasks are not listed: it runs {name}, task {id}"
+                    )?;
                 }
             }
         }

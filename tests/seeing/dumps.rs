@@ -117,9 +117,16 @@ fn backtraces_are_those_of_the_tasks_and_the_tasks_go_on_as_if_nothing_had_been(
         until(|| begun.load(Ordering::Relaxed) == 20);
         for _ in 0..3 {
             let dump = task::dump().expect("a runtime");
-            let traces: Vec<_> = dump.tasks().iter().map(|task| dump.backtrace(task).join("\n")).collect();
+            let traces: Vec<_> =
+                dump.tasks().iter().map(|task| dump.backtrace(task).join("\n").replace(" at ", "\n")).collect();
             let with = |name| traces.iter().filter(|trace| trace.contains(name)).count();
-            assert_eq!((with("a_function_that_parks"), with("a_function_with_a_generator")), (20, 10), "{dump}");
+            // corosensei's frames lead from a generator past the one that has resumed it.
+            let nested = if cfg!(switchback_fallback) {
+                "a_function_with_a_generator::{{closure}}"
+            } else {
+                "a_function_with_a_generator\n"
+            };
+            assert_eq!((with("a_function_that_parks"), with(nested)), (20, 10), "{dump}");
             assert_eq!(with("switchback::scheduler::worker"), 0, "{dump}");
             let text = dump.to_string();
             assert_eq!(text.matches("10 tasks at:\n").count(), 2, "{text}");
@@ -232,7 +239,12 @@ fn a_worker_that_does_not_switch_is_told_as_such() {
         let WorkerState::NotSwitching(Some(task)) = &dump.workers()[1] else { panic!("{dump}") };
         assert_eq!(task.name(), Some("stuck"));
         let text = dump.to_string();
-        assert!(text.contains("worker 1 does not switch: it runs \"stuck\" spawned at "), "{text}");
+        assert!(
+            text.contains(
+                "worker 1 does not switch, and its other tasks are not listed: it runs \"stuck\" spawned at "
+            ),
+            "{text}"
+        );
         end.send(()).expect("it waits");
         stuck.join().expect("it ends");
         assert!(matches!(task::dump().expect("a runtime").workers()[1], WorkerState::Answered));
