@@ -7,9 +7,8 @@ use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
 use parking_lot::Mutex;
-use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::{Arc, Weak};
 use std::thread;
 
@@ -36,10 +35,10 @@ impl Registered {
     pub(super) fn new(shared: &Arc<Shared>) -> io::Result<Self> {
         let mut state = STATE.lock();
         if PIPE.load(Ordering::Relaxed) < 0 {
-            let (read, write) = pipe()?;
-            thread::Builder::new().name("switchback-sigquit".into()).spawn(move || serve(File::from(read)))?;
-            PIPE.store(write.as_raw_fd(), Ordering::Release);
-            core::mem::forget(write);
+            let (reader, writer) = io::pipe()?;
+            never_wait(&writer);
+            thread::Builder::new().name("switchback-sigquit".into()).spawn(move || serve(reader))?;
+            PIPE.store(writer.into_raw_fd(), Ordering::Release);
         }
         if state.before.is_none() {
             state.before = Some(Before(install()?));
@@ -62,22 +61,10 @@ impl Drop for Registered {
     }
 }
 
-/// A pipe whose ends are closed in programs that are started, and whose writer never waits.
-fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    // SAFETY: there is room for two descriptors.
-    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: they have just been opened, and nobody else has them.
-    let (read, write) = unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) };
-    for end in [&read, &write] {
-        // SAFETY: it sets a flag of a descriptor that is ours.
-        unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
-    // SAFETY: as above.
-    unsafe { libc::fcntl(write.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
-    Ok((read, write))
+/// Lets writes to a full pipe fail: a handler must not wait.
+fn never_wait(writer: &io::PipeWriter) {
+    // SAFETY: it sets a flag of a descriptor that is ours.
+    unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
 }
 
 /// Calls async-signal-safe functions only, and leaves `errno` as it was (invariant 23).
@@ -141,7 +128,7 @@ fn put_back(before: &libc::sigaction) {
 }
 
 /// Prints a dump for each byte, for ever.
-fn serve(mut pipe: File) {
+fn serve(mut pipe: io::PipeReader) {
     let mut byte = [0];
     while pipe.read_exact(&mut byte).is_ok() {
         let runs: Vec<_> = STATE.lock().runs.iter().filter_map(Weak::upgrade).collect();
