@@ -117,8 +117,11 @@ fn backtraces_are_those_of_the_tasks_and_the_tasks_go_on_as_if_nothing_had_been(
         until(|| begun.load(Ordering::Relaxed) == 20);
         for _ in 0..3 {
             let dump = task::dump().expect("a runtime");
-            let traces: Vec<_> =
-                dump.tasks().iter().map(|task| dump.backtrace(task).join("\n").replace(" at ", "\n")).collect();
+            let traces: Vec<_> = dump
+                .tasks()
+                .iter()
+                .map(|task| (dump.backtrace(task).join("\n") + "\n").replace(" at ", "\n"))
+                .collect();
             let with = |name| traces.iter().filter(|trace| trace.contains(name)).count();
             // corosensei's frames lead from a generator past the one that has resumed it.
             let nested = if cfg!(switchback_fallback) {
