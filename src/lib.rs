@@ -32,5 +32,7 @@ pub mod task {
         all, check_cancelled, current, dump, join_all, join_all_settled, park, park_timeout, race, scope, shield,
         spawn, spawn_local, spawn_on, suspend, yield_now,
     };
-    pub use crate::time::{Elapsed, Interval, deadline, interval, now, sleep, sleep_until, timeout, timeout_at};
+    pub use crate::time::{
+        Elapsed, Interval, Timeout, deadline, interval, now, sleep, sleep_until, timeout, timeout_at, timeout_with,
+    };
 }

@@ -67,7 +67,7 @@ pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
 pub use spawn::{Builder, SpawnError, spawn, spawn_local, spawn_on};
 pub use suspend::{Interrupted, Resumer, suspend};
 
-pub(crate) use cancel::{Entered, Kind, deadline};
+pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
 pub(crate) use clock::Clock;
 pub(crate) use current::tell_wait;

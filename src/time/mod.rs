@@ -5,7 +5,7 @@ mod interval;
 mod timeout;
 
 pub use interval::{Interval, interval};
-pub use timeout::{Elapsed, deadline, timeout, timeout_at};
+pub use timeout::{Elapsed, Timeout, deadline, timeout, timeout_at, timeout_with};
 
 use crate::cancelled::Cancelled;
 use crate::scheduler::{self, Alarm, Interrupted, Resumer, suspend};
