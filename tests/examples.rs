@@ -224,6 +224,16 @@ fn million_holds_as_many_as_it_is_told() {
 }
 
 #[test]
+fn asleep_wakes_each_at_its_time() {
+    let run = Run::of("asleep", &[OsStr::new("2000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    assert!(run.stdout.contains("virtual clock: 2000 tasks have slept, in 24.0 hours"), "{}", run.whole);
+    assert!(run.stdout.contains("real clock: 2000 tasks have slept"), "{}", run.whole);
+    let wrong = Run::of("asleep", &[OsStr::new("0")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: asleep [N]"), "{}", wrong.whole);
+}
+
+#[test]
 fn skynet_sums_its_leaves_on_one_worker_and_on_all() {
     let run = Run::of("skynet", &[OsStr::new("10000")]);
     assert!(run.success && run.stderr.is_empty(), "{}", run.whole);

@@ -233,6 +233,27 @@ mod thread {
         found(name, FOUND, &words, race);
     }
 
+    #[inline(never)]
+    fn writes_in_a_task() {
+        // A barrier of std's: each of the two blocks its worker.
+        BOTH_RUN.wait();
+        // SAFETY: there is none: a task on the other worker writes there too.
+        unsafe { *SHARED.load(Ordering::Relaxed) += 1 };
+    }
+
+    #[test]
+    fn a_race_between_tasks_on_two_workers() {
+        let words =
+            ["ThreadSanitizer: data race", "planted::thread::writes_in_a_task", "planted::thread::writes_in_a_task"];
+        found("thread::a_race_between_tasks_on_two_workers", FOUND, &words, || {
+            SHARED.store(Box::leak(Box::new(0)), Ordering::Relaxed);
+            switchback::Runtime::builder().workers(2).build().expect("a runtime").run(|| {
+                let writers = [0, 1].map(|_| switchback::task::spawn(writes_in_a_task));
+                writers.map(|writer| writer.join().expect("it ends well"));
+            });
+        });
+    }
+
     /// A value goes from a coroutine to a thread's coroutine and back, each time to be written by whoever has it.
     #[test]
     fn nothing_where_coroutines_hand_over_by_channels() {

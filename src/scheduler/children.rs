@@ -4,6 +4,7 @@ use super::cancel::{self, Entered, Kind};
 use super::current::{self, tell_wait};
 use super::header::{Header, TaskRef};
 use super::join::JoinHandle;
+use super::life::drop_quietly;
 use super::spawn::{Builder, Place, SpawnError, Wanted, spawn_seated};
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use crate::cancelled::Cancelled;
@@ -145,12 +146,12 @@ impl Children {
         self.0.lock().panics.push(payload);
     }
 
-    /// The payload of the first panic. Those of others are forgotten: their destructors may panic.
+    /// The payload of the first panic. Those of others are dropped: panics of their destructors are nobody's.
     pub(crate) fn take_panic(&self) -> Option<Box<dyn Any + Send>> {
         let panics = mem::take(&mut self.0.lock().panics);
         let mut panics = panics.into_iter();
         let first = panics.next();
-        panics.for_each(mem::forget);
+        panics.for_each(|other| drop_quietly(Some(other)));
         first
     }
 

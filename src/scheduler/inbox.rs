@@ -10,8 +10,8 @@
 //! So a sleeper is woken once for each time that it has slept: the first to put something in takes SLEEPING away. A node is
 //! in one inbox or queue at most, and nobody but the worker takes nodes out, all at once, so there is no ABA.
 
+use super::atomic::{AtomicPtr, Ordering};
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 /// What can be in an inbox.
 ///

@@ -50,7 +50,7 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
 }
 
 /// Drops what others have left with a task. Their destructors' panics have been printed, and are nobody's.
-fn drop_quietly<T>(value: Option<T>) {
+pub(super) fn drop_quietly<T>(value: Option<T>) {
     if value.is_some() {
         core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
     }

@@ -1,16 +1,5 @@
 //! Parking a task until somebody lets it go on, as `std::thread::park` does a thread.
-//!
-//! The task's `park` has three values:
-//!
-//! | value | meaning | who sets it |
-//! |---|---|---|
-//! | EMPTY | it does not park, and the next park waits | the task, whenever a park ends |
-//! | PARKED | it parks, and `parked` is the generation of its wait | the task, from EMPTY |
-//! | NOTIFIED | the next park does not wait, or the present one is over | `unpark` |
-//!
-//! Whoever changes PARKED to NOTIFIED claims the wait of that generation. A task that is cancelled while it is PARKED may have
-//! begun another wait by then: the claim of an old generation fails, and NOTIFIED stays for the next park. An unparker that is
-//! late may read the generation of a later park: that one then ends without a reason, as parks may.
+//! The word by which it does so is in `word.rs`.
 #![forbid(unsafe_code)]
 
 use super::current::{Current, tell_wait};
@@ -18,42 +7,9 @@ use super::header::Header;
 use super::suspend::{Interrupted, Resumer, suspend};
 use super::timers::{Alarm, set_alarm, unset_alarm};
 use crate::cancelled::Cancelled;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
-
-const EMPTY: u8 = 0;
-const PARKED: u8 = 1;
-const NOTIFIED: u8 = 2;
-
-/// The word of parking: see the module.
-pub(crate) struct ParkWord(AtomicU8);
-
-impl ParkWord {
-    pub(crate) fn new() -> Self {
-        Self(AtomicU8::new(EMPTY))
-    }
-
-    /// The wait has begun and its generation is known: false if it is over already.
-    pub(crate) fn begin(&self) -> bool {
-        self.0.compare_exchange(EMPTY, PARKED, Ordering::Release, Ordering::Relaxed).is_ok()
-    }
-
-    /// A wait is over, or was not needed: whether it was because of a notice, which is used up by this.
-    pub(crate) fn end(&self) -> bool {
-        self.0.swap(EMPTY, Ordering::Acquire) == NOTIFIED
-    }
-
-    /// The wait was given up: a notice stays for the next.
-    pub(crate) fn give_up(&self) {
-        let _ = self.0.compare_exchange(PARKED, EMPTY, Ordering::Acquire, Ordering::Relaxed);
-    }
-
-    /// Whether there is a wait to be claimed.
-    pub(crate) fn notify(&self) -> bool {
-        self.0.swap(NOTIFIED, Ordering::AcqRel) == PARKED
-    }
-}
 
 impl Header {
     pub(super) fn unpark(&self) {

@@ -5,6 +5,7 @@ use super::children::Children;
 use super::errors::{Errors, Failure};
 use super::handle::{self, Task};
 use super::join::{JoinError, JoinHandle};
+use super::life::drop_quietly;
 use super::spawn::{Builder, SpawnError};
 use crate::cancelled::{CancelReason, Cancelled, ScopeId};
 use core::fmt;
@@ -97,7 +98,12 @@ where
     }
     let panicked = shared.children.take_panic();
     let value = match (result, panicked) {
-        (Err(payload), _) | (Ok(_), Some(payload)) => panic::resume_unwind(payload),
+        (Err(payload), others) => {
+            // Not while this one unwinds.
+            drop_quietly(others);
+            panic::resume_unwind(payload)
+        }
+        (Ok(_), Some(payload)) => panic::resume_unwind(payload),
         (Ok(value), None) => value,
     };
     let mut failures = core::mem::take(&mut *shared.failures.lock());

@@ -14,7 +14,7 @@ use core::fmt;
 use core::mem;
 use core::panic::Location;
 use parking_lot::Mutex;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -180,7 +180,8 @@ where
 /// });
 /// ```
 pub struct JoinSet<T> {
-    handles: HashMap<u64, JoinHandle<T>>,
+    /// In the order in which they were spawned, and so are they cancelled: by a seed, a run is the same each time.
+    handles: BTreeMap<u64, JoinHandle<T>>,
     spawned: u64,
     ended: Arc<Ended>,
 }
@@ -209,7 +210,7 @@ impl<T: Send + 'static> JoinSet<T> {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self { handles: HashMap::new(), spawned: 0, ended: Arc::default() }
+        Self { handles: BTreeMap::new(), spawned: 0, ended: Arc::default() }
     }
 
     /// Starts a task in the set.

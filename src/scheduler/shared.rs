@@ -239,6 +239,8 @@ impl Shared {
 
     /// Refuses what was spawned from outside when nothing is run any more.
     fn drain(&self) {
+        // Either this sees what was queued, or `inject` that the runtime is closed.
+        fence(Ordering::SeqCst);
         while let Some(task) = self.injector.pop() {
             // SAFETY: it was in the queue, so it has not started and is ours.
             unsafe {

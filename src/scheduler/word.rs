@@ -36,8 +36,22 @@
 //!
 //! JOINING and DETACHED together are impossible: a handle that is dropped does not join. COMPLETE with JOINING means that
 //! completion takes the resumer, or has. The last reference frees the task.
+//!
+//! # The park word
+//!
+//! One for each task, with three values:
+//!
+//! | value | meaning | who sets it |
+//! |---|---|---|
+//! | EMPTY | it does not park, and the next park waits | the task, whenever a park ends |
+//! | PARKED | it parks, and `parked` is the generation of its wait | the task, from EMPTY |
+//! | NOTIFIED | the next park does not wait, or the present one is over | `unpark` |
+//!
+//! Whoever changes PARKED to NOTIFIED claims the wait of that generation. A task that is cancelled while it is PARKED may have
+//! begun another wait by then: the claim of an old generation fails, and NOTIFIED stays for the next park. An unparker that is
+//! late may read the generation of a later park: that one then ends without a reason, as parks may.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use super::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 
 const STATE: u64 = 0b11;
 const WAITING: u64 = 1;
@@ -170,5 +184,38 @@ impl JoinWord {
         }
         fence(Ordering::Acquire);
         true
+    }
+}
+
+const EMPTY: u8 = 0;
+const PARKED: u8 = 1;
+const NOTIFIED: u8 = 2;
+
+/// See the module's table.
+pub(crate) struct ParkWord(AtomicU8);
+
+impl ParkWord {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU8::new(EMPTY))
+    }
+
+    /// The wait has begun and its generation is known: false if it is over already.
+    pub(crate) fn begin(&self) -> bool {
+        self.0.compare_exchange(EMPTY, PARKED, Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// A wait is over, or was not needed: whether it was because of a notice, which is used up by this.
+    pub(crate) fn end(&self) -> bool {
+        self.0.swap(EMPTY, Ordering::Acquire) == NOTIFIED
+    }
+
+    /// The wait was given up: a notice stays for the next.
+    pub(crate) fn give_up(&self) {
+        let _ = self.0.compare_exchange(PARKED, EMPTY, Ordering::Acquire, Ordering::Relaxed);
+    }
+
+    /// Whether there is a wait to be claimed.
+    pub(crate) fn notify(&self) -> bool {
+        self.0.swap(NOTIFIED, Ordering::AcqRel) == PARKED
     }
 }

@@ -246,6 +246,7 @@ fn half_a_chain_that_has_been_started_is_adopted_by_the_other_half() {
 }
 
 #[test]
+#[cfg_attr(switchback_asan, ignore = "AddressSanitizer keeps local variables in places of its own")]
 fn the_innermost_runs_something_on_the_stack_of_the_outermosts_consumer() {
     on_a_small_stack(|| {
         thread_local!(static CONSUMER: Cell<usize> = const { Cell::new(0) });

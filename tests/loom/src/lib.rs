@@ -1,0 +1,13 @@
+//! The words that the scheduler's threads share, as they are in src/scheduler, on loom's atomics. A package of its own, so that
+//! nothing else is built with loom.
+#![cfg(test)]
+#![allow(dead_code, reason = "not all of the words' functions are under test")]
+
+mod atomic {
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+}
+#[path = "../../../src/scheduler/inbox.rs"]
+mod inbox;
+mod interleavings;
+#[path = "../../../src/scheduler/word.rs"]
+mod word;
