@@ -60,7 +60,11 @@ fn each_task_is_told_with_what_it_is_at() {
                 KEPT.lock().expect("no panic").push(resumer);
             }))
         });
-        let ready = start("ready", || while task::yield_now().is_ok() {});
+        let ready = start("ready", || {
+            // It has waited, and does not any more.
+            task::suspend(|resumer: Resumer<()>| resumer.send(()).expect("it waits")).expect("nobody cancels yet");
+            while task::yield_now().is_ok() {}
+        });
         until(|| begun.load(Ordering::Relaxed) == 6);
         let line = line!() + 1;
         let unstarted = builder("unstarted").spawn_local(|| ()).expect("a task");
