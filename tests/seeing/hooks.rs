@@ -3,6 +3,7 @@
 use super::workers;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use switchback::task::{self, Task};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -62,8 +63,11 @@ fn workers_tell_when_they_park() {
         .build()
         .expect("a runtime");
     runtime.run(|| {
+        // One that has looked around for long enough does not sleep for what is left of a short time.
+        let mut pause = Duration::from_millis(1);
         while !unparked.load(Ordering::Relaxed) {
-            task::sleep(std::time::Duration::from_millis(1)).expect("nobody cancels");
+            task::sleep(pause).expect("nobody cancels");
+            pause *= 2;
         }
         assert!(parked.load(Ordering::Relaxed));
     });

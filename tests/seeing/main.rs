@@ -14,12 +14,11 @@ mod spans;
 mod trace;
 mod watchdog;
 
-use std::time::Duration;
 use switchback::task;
 use switchback::{Runtime, RuntimeBuilder};
 
 fn workers(count: usize) -> RuntimeBuilder {
-    Runtime::builder().workers(count).grace(Duration::from_millis(200))
+    Runtime::builder().workers(count)
 }
 
 /// Lets others run until that is so.
