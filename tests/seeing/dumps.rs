@@ -268,6 +268,8 @@ fn workers_may_ask_each_other() {
 
 #[test]
 fn what_was_spawned_and_has_not_begun_is_listed_once_and_still_runs() {
+    // More than the other worker takes before the dump.
+    let many = 2_000;
     for count in [1, 2] {
         workers(count).build().expect("a runtime").run(|| {
             let ran = Arc::new(AtomicUsize::new(0));
@@ -277,20 +279,20 @@ fn what_was_spawned_and_has_not_begun_is_listed_once_and_still_runs() {
                     ran.fetch_add(1, Ordering::Relaxed);
                 }
             };
-            let mut tasks: Vec<_> = (0..50).map(|_| task::spawn(body())).collect();
+            let mut tasks: Vec<_> = (0..many).map(|_| task::spawn(body())).collect();
             let handle = Handle::current().expect("a runtime");
             tasks.extend((0..50).map(|_| handle.spawn(body())));
             tasks.extend((0..50).map(|_| task::spawn_local(body())));
             let dump = task::dump().expect("a runtime");
             let mut ids: Vec<_> = dump.tasks().iter().map(|task| task.task().id()).collect();
             if count == 1 {
-                assert_eq!(ids.len(), 151, "{dump}");
+                assert_eq!(ids.len(), many + 101, "{dump}");
             }
             ids.sort_unstable();
             ids.dedup();
             assert_eq!(ids.len(), dump.tasks().len());
             tasks.into_iter().for_each(|task| task.join().expect("it runs"));
-            assert_eq!(ran.load(Ordering::Relaxed), 150);
+            assert_eq!(ran.load(Ordering::Relaxed), many + 100);
         });
     }
 }

@@ -4,6 +4,7 @@ use super::workers;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use switchback::RuntimeBuilder;
 use switchback::task::{self, Task};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -33,11 +34,11 @@ fn hooks_are_called_in_order_at_each_turn_of_a_task() {
     assert_eq!(log.lock().expect("no panic").join(", "), expected);
 }
 
-#[test]
-fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
+/// How many more tasks were spawned than have ended, when main has returned.
+fn left_of(builder: RuntimeBuilder, main: impl FnOnce()) -> usize {
     let alive = Arc::new(AtomicUsize::new(0));
     let (more, fewer) = (Arc::clone(&alive), Arc::clone(&alive));
-    let runtime = workers(2)
+    let runtime = builder
         .on_task_spawn(move |_| {
             more.fetch_add(1, Ordering::Relaxed);
         })
@@ -46,11 +47,17 @@ fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
         })
         .build()
         .expect("a runtime");
-    runtime.run(|| {
-        drop((0..50).map(|_| task::spawn(task::park)).collect::<Vec<_>>());
-        assert!(alive.load(Ordering::Relaxed) >= 1);
-    });
-    assert_eq!(alive.load(Ordering::Relaxed), 0);
+    runtime.run(main);
+    alive.load(Ordering::Relaxed)
+}
+
+#[test]
+fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
+    let parked = || drop((0..50).map(|_| task::spawn(task::park)).collect::<Vec<_>>());
+    assert_eq!(left_of(workers(2), parked), 0);
+    // There is no time to refuse them one by one.
+    let unstarted = || drop((0..500).map(|_| task::spawn(|| ())).collect::<Vec<_>>());
+    assert_eq!(left_of(workers(1).grace(Duration::ZERO), unstarted), 0);
 }
 
 #[test]
