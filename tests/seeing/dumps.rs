@@ -237,6 +237,8 @@ fn a_worker_that_does_not_switch_is_told_as_such() {
         };
         let stuck = builder("stuck").spawn_on(1, blocks).expect("a task");
         begun.recv().expect("it begins");
+        // In a queue that the other worker could steal from.
+        let unstarted: Vec<_> = (0..50).map(|n| task::spawn(move || n)).collect();
         let dump = task::dump().expect("a runtime");
         let WorkerState::NotSwitching(Some(task)) = &dump.workers()[1] else { panic!("{dump}") };
         assert_eq!(task.name(), Some("stuck"));
@@ -247,6 +249,9 @@ fn a_worker_that_does_not_switch_is_told_as_such() {
             ),
             "{text}"
         );
+        let unstarted_are_told = |task: &&DumpedTask| task.state() == TaskState::Unstarted;
+        assert_eq!(dump.tasks().iter().filter(unstarted_are_told).count(), 50, "{dump}");
+        assert_eq!(unstarted.into_iter().map(|task| task.join().expect("it runs")).sum::<u32>(), 1_225);
         end.send(()).expect("it waits");
         stuck.join().expect("it ends");
         until(|| matches!(task::dump().expect("a runtime").workers()[1], WorkerState::Answered));
@@ -268,8 +273,7 @@ fn workers_may_ask_each_other() {
 
 #[test]
 fn what_was_spawned_and_has_not_begun_is_listed_once_and_still_runs() {
-    // More than the other worker takes before the dump.
-    let many = 2_000;
+    let many = 200;
     for count in [1, 2] {
         workers(count).build().expect("a runtime").run(|| {
             let ran = Arc::new(AtomicUsize::new(0));
