@@ -68,8 +68,8 @@ pub enum CancelReason {
     Panicking,
     /// Nothing was cancelled, but there was nothing to suspend in this place: inside of the closure of a
     /// [`suspend`](crate::task::suspend), or on a worker's own stack. Or, in an [`await_`](crate::await_) whose future was not
-    /// ready: in a plain coroutine, which left the body in the midst of a poll and was resumed outside of any; or outside of
-    /// any body during a panic, when another panic would end the process.
+    /// ready: in a plain coroutine, which left the body or task in the midst of a poll and was resumed outside of any; or outside
+    /// of any during a panic, when another panic would end the process.
     Outside,
 }
 

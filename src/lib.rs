@@ -11,6 +11,7 @@ pub mod future;
 mod runtime;
 mod scheduler;
 pub mod stack;
+pub mod sync;
 pub mod thread;
 mod time;
 
@@ -32,6 +33,7 @@ pub mod task {
         all, check_cancelled, current, dump, join_all, join_all_settled, park, park_timeout, race, scope, shield,
         spawn, spawn_local, spawn_on, suspend, yield_now,
     };
+    pub use crate::sync::faces::*;
     pub use crate::time::{
         Elapsed, Interval, Timeout, deadline, interval, now, sleep, sleep_until, timeout, timeout_at, timeout_with,
     };

@@ -8,6 +8,7 @@ mod reports;
 
 use reports::reported;
 use std::cell::{Cell, RefCell};
+use std::future::{pending, ready};
 #[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -15,8 +16,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+#[cfg(panic = "unwind")]
+use switchback::future::await_or_unwind;
+use switchback::future::try_await;
 use switchback::task::{self, JoinError, JoinSet};
-use switchback::{CancelReason, Cancelled, Event, Generator, Interrupted, Resumer, Runtime, thread};
+use switchback::{CancelReason, Cancelled, Event, Generator, Interrupted, Resumer, Runtime, await_, thread};
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -156,6 +160,28 @@ fn cancelled_check() {
         task::check_cancelled()
     });
     all_cancelled(results, &CancelReason::Requested);
+}
+
+#[test]
+fn cancelled_await() {
+    let results = cancelled(|| {
+        let waited = await_(pending::<()>());
+        let awaited = await_(task::spawn_local(|| task::yield_now().is_ok()));
+        (waited, awaited.is_err(), await_(ready(5)), try_await(pending::<()>()).is_err())
+    });
+    for (waited, awaited, at_once, tried) in results {
+        all_cancelled([waited], &CancelReason::Requested);
+        assert!(awaited && tried);
+        assert_eq!(at_once, Ok(5));
+    }
+    #[cfg(panic = "unwind")]
+    virtual_runtime().run(|| {
+        let task = task::spawn_local(|| await_or_unwind(pending::<()>()));
+        task::yield_now().expect("not cancelled");
+        task.cancel();
+        let Err(JoinError::Panicked(payload)) = task.join() else { panic!("it has unwound") };
+        assert!(payload.is::<Cancelled>());
+    });
 }
 
 #[test]
@@ -340,6 +366,8 @@ fn unwinding_waits_are_refused() {
         thread::park();
         thread::park_timeout(LONG);
         thread::yield_now();
+        assert_eq!(await_(ready(5)), Ok(5));
+        all_cancelled([await_(pending::<()>())], &CancelReason::Panicking);
         let timed = task::timeout(Duration::ZERO, || task::shield(task::park)).expect("nothing was cut short");
         all_cancelled([timed], &CancelReason::Panicking);
     });

@@ -1,12 +1,19 @@
-//! The free functions, and the thread-local by which they find the body that they are called in.
+//! The free functions, and the thread-local by which they find the body that they are called in. Where there is none, they
+//! look for a task: `outer.rs`.
 
-use super::awaiter::{Awaiter, TURN};
+use super::awaiter::Awaiter;
 use super::drive::{Place, drive};
 use super::error::{AwaitError, OUTSIDE};
+use super::outer::{is_in_task, wait_in_task};
+use super::waker::TURN;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
+use core::ops::ControlFlow;
+use core::pin::{Pin, pin};
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::task::Poll;
+use std::panic;
 use std::thread;
 
 // Without destructors, so that they are there to the very end of a thread. Where std keeps thread-locals in keys they may be
@@ -22,6 +29,12 @@ thread_local! {
 #[inline(always)]
 pub(super) fn replace(awaiter: *const Awaiter) -> *const Awaiter {
     CURRENT.try_with(|current| current.replace(awaiter)).unwrap_or(ptr::null())
+}
+
+/// The current awaiter, or null.
+#[inline(always)]
+pub(super) fn current() -> *const Awaiter {
+    CURRENT.try_with(Cell::get).unwrap_or(ptr::null())
 }
 
 /// The first turn of a new awaiter, as a mark. Those that were at the same address before it, on this thread, have had lower
@@ -44,28 +57,30 @@ struct Here;
 impl Place for Here {
     #[inline(always)]
     unsafe fn find(&self) -> Option<&Awaiter> {
-        let awaiter = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
-        // SAFETY: one that is named is in a frame of a body that runs (invariant 13). Code that does not poll is left for good,
-        // or goes on inside of the same body.
-        unsafe { awaiter.as_ref() }
+        // SAFETY: one that is named is in a frame of a body that runs (invariants 13 and 33). Code that does not poll is left for
+        // good, or goes on inside of the same body.
+        unsafe { current().as_ref() }
     }
 }
 
-/// Suspends the [`stackful`](super::stackful) body that this is called in, at any depth, until `future` is ready, and returns
-/// what it returns.
+/// Suspends the [`stackful`](super::stackful) body or the [task](crate::task) that this is called in, at any depth, until `future`
+/// is ready, and returns what it returns. Of a body in a task, or a runtime in a body, it is the inner one that is suspended.
 ///
 /// It is [`Awaiter::await_`] for code that has not been handed the awaiter: implementations of `Read`, callbacks,
 /// functions below somebody else's synchronous library. It finds the body by a thread-local that is set while the body
 /// runs; in a plain coroutine that a body resumes, the body is suspended, and the coroutine with it.
 ///
+/// A task is woken by any thread, at any time. It allocates nothing to wait. A future that is ready at once suspends nothing.
+///
 /// # Errors
 ///
-/// [`Cancelled`]: `future` was dropped before it was ready, most often because the body's future is being dropped. `?` makes an
-/// [`io::Error`](std::io::Error) of it where one is wanted.
+/// [`Cancelled`]: `future` was dropped before it was ready, because the body's future is being dropped, or because the task, or the
+/// part of it that waits, is cancelled. `?` makes an [`io::Error`](std::io::Error) of it where one is wanted.
 ///
 /// # Panics
 ///
-/// Outside of any body: [`try_await`] hands the future back instead. And as [`Awaiter::await_`].
+/// When `future` does; outside of any body and task, where [`try_await`] hands the future back instead; and in a body as
+/// [`Awaiter::await_`].
 ///
 /// # Examples
 ///
@@ -86,6 +101,9 @@ impl Place for Here {
 /// // `read_to_string` is std's, and knows nothing of futures.
 /// let text = future::block_on(stackful(|_| io::read_to_string(Blocking(&b"from afar"[..]))))?;
 /// assert_eq!(text, "from afar");
+/// // And in a task:
+/// let text = switchback::run(|| io::read_to_string(Blocking(&b"from afar"[..])))?;
+/// assert_eq!(text, "from afar");
 /// # Ok::<(), io::Error>(())
 /// ```
 #[inline(always)]
@@ -102,16 +120,16 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 ///
 /// # Errors
 ///
-/// - [`AwaitError::Outside`]: this is not inside of a body. The future has not been polled;
+/// - [`AwaitError::Outside`]: this is not inside of a body or a task. The future has not been polled;
 /// - [`AwaitError::Cancelled`]: as [`await_`].
 ///
 /// # Panics
 ///
-/// As [`Awaiter::await_`].
+/// As [`await_`], but for those outside.
 ///
 /// # Examples
 ///
-/// Code that works in a task and in a plain thread:
+/// Code that works in a body, in a task and in a plain thread:
 ///
 /// ```
 /// use futures_lite::future::{block_on, yield_now};
@@ -131,21 +149,52 @@ pub fn await_<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
 /// ```
 #[inline(always)]
 pub fn try_await<F: IntoFuture>(future: F) -> Result<F::Output, AwaitError<F>> {
-    // SAFETY: it is not kept.
-    if unsafe { Here.find() }.is_none() {
+    if current().is_null() && !is_in_task() {
         core::hint::cold_path();
         return Err(AwaitError::Outside(future));
     }
-    drive(Here, future.into_future()).map_err(AwaitError::Cancelled)
+    let mut future = pin!(future.into_future());
+    let awaited = match drive(Here, future.as_mut()) {
+        Some(awaited) => awaited,
+        None => in_task(future),
+    };
+    awaited.map_err(AwaitError::Cancelled)
+}
+
+/// Where no body runs: waits in the task, or, if a poll takes this code into a body, in that.
+#[inline(never)]
+fn in_task<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Cancelled> {
+    while is_in_task() {
+        let mut output = None;
+        let waited = wait_in_task(&mut |cx| match future.as_mut().poll(cx) {
+            Poll::Ready(ready) => {
+                output = Some(ready);
+                ControlFlow::Break(())
+            }
+            Poll::Pending if !current().is_null() => ControlFlow::Break(()),
+            Poll::Pending => ControlFlow::Continue(()),
+        });
+        if let Some(output) = output {
+            return Ok(output);
+        }
+        if let Some(Err(cancelled)) = waited {
+            return Err(cancelled);
+        }
+        if let Some(awaited) = drive(Here, future.as_mut()) {
+            return awaited;
+        }
+    }
+    Err(Cancelled::alone(CancelReason::Outside))
 }
 
 /// [`Awaiter::await_or_unwind`] for code that has not been handed the awaiter.
 ///
-/// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two.
+/// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two. In a task that is cancelled,
+/// the task's stack unwinds with the [`Cancelled`] for the payload: to whoever waits for it, it has panicked.
 ///
 /// # Panics
 ///
-/// Outside of any body. And as [`Awaiter::await_or_unwind`].
+/// To unwind, as said. Outside of any body and task. And as [`Awaiter::await_or_unwind`].
 ///
 /// # Examples
 ///
@@ -178,11 +227,12 @@ fn unwind(cancelled: Cancelled) -> ! {
     // SAFETY: nothing is polled.
     match unsafe { Here.find() } {
         Some(awaiter) => awaiter.unwind(cancelled),
+        None if is_in_task() && !thread::panicking() => panic::resume_unwind(Box::new(cancelled)),
         None => panic!("await_or_unwind cannot wait here: {cancelled}"),
     }
 }
 
-/// What an await outside of any body comes to.
+/// What an await outside of any body and task comes to.
 #[cold]
 #[inline(never)]
 #[track_caller]

@@ -20,7 +20,7 @@ impl From<Cancelled> for Thrown {
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AwaitError<F> {
-    /// The call was made outside of any body that can be suspended. Here is the future, which has not been polled.
+    /// The call was made outside of any body or task that can be suspended. Here is the future, which has not been polled.
     Outside(F),
     /// The future has been dropped.
     Cancelled(Cancelled),
@@ -48,5 +48,6 @@ impl<F> fmt::Display for AwaitError<F> {
 impl<F> Error for AwaitError<F> {}
 
 /// What is said to those who await where nothing can be suspended.
-pub(super) const OUTSIDE: &str = "await_ was called outside of any stackful body, so there is nothing to suspend: \
-     run what calls it inside switchback::stackful(|cx| ..) and await that, or block on the future with an executor";
+pub(super) const OUTSIDE: &str = "await_ was called outside of any stackful body and any task, so there is nothing to suspend: \
+     run what calls it inside switchback::stackful(|cx| ..) and await that, or in switchback::run(|| ..), or block on the \
+     future with an executor";

@@ -18,7 +18,7 @@ pub(super) struct Live<R> {
 }
 
 impl<R: 'static> Live<R> {
-    /// Takes a stack. Of the body nothing runs.
+    /// Takes a stack. Of the body nothing runs: it waits for its first poll.
     pub(super) fn new<F, B>(
         builder: Builder,
         f: F,
@@ -30,13 +30,35 @@ impl<R: 'static> Live<R> {
     {
         let wrap = |f| {
             let body = body(f);
-            move |yielder: &Inner| -> Result<R, Thrown> { Awaiter::within(yielder, body) }
+            move |yielder: &Inner| -> Result<R, Thrown> {
+                // There may be none: it is dropped.
+                let lent = yielder.yield_(Signal::PENDING)?;
+                Ok(Awaiter::within(yielder, lent, body))
+            }
         };
         let mut coroutine = builder.create_of(f, wrap, created_at)?;
         match coroutine.start() {
             Ok(CoroutineState::Yielded(_)) => Ok(Self { coroutine }),
             _ => unreachable!("it waits for its first poll"),
         }
+    }
+
+    /// Takes a stack for a body that is to be [started](Self::start) in the poll that lends this waker.
+    #[inline(always)]
+    fn in_poll<F, B>(
+        f: F,
+        body: impl FnOnce(F) -> B,
+        lent: Lent,
+        created_at: &'static Location<'static>,
+    ) -> Result<Self, CreateError<F>>
+    where
+        B: FnOnce(&Awaiter) -> R + 'static,
+    {
+        let wrap = |f| {
+            let body = body(f);
+            move |yielder: &Inner| -> Result<R, Thrown> { Ok(Awaiter::within(yielder, lent, body)) }
+        };
+        Ok(Self { coroutine: Builder::new().create_of(f, wrap, created_at)? })
     }
 }
 
@@ -50,6 +72,16 @@ impl<R> Live<R> {
     pub(super) fn resume(&mut self, waker: &Waker) -> Step<R> {
         self.coroutine.send(Lent::new(waker))
     }
+
+    /// Runs the body from its beginning until it waits, hands something out, or ends.
+    #[inline(always)]
+    fn start(&mut self, lent: Lent) -> Step<R> {
+        self.coroutine.start().map_err(|error| match error {
+            SendError::Thrown(thrown) => SendError::Thrown(thrown),
+            // A fresh one is not refused.
+            _ => SendError::Running(lent),
+        })
+    }
 }
 
 /// The life of a future or a stream.
@@ -60,27 +92,26 @@ pub(super) enum Life<R, F> {
 }
 
 impl<R: 'static, F> Life<R, F> {
-    /// Gives a fresh one its stack, and returns the coroutine if it is not over.
+    /// Gives a fresh one its stack, and runs the body from its beginning until it waits, hands something out, or ends. None if it
+    /// is over.
     ///
     /// # Panics
     ///
-    /// When there is no stack to be had. Then it is over.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn start<B>(&mut self, body: impl FnOnce(F) -> B) -> Option<&mut Live<R>>
+    /// When the body does. And when there is no stack to be had; then it is over.
+    #[inline(always)]
+    pub(super) fn start<B>(&mut self, body: impl FnOnce(F) -> B, waker: &Waker) -> Option<Step<R>>
     where
         B: FnOnce(&Awaiter) -> R + 'static,
     {
-        if let Self::Fresh { .. } = self
-            && let Self::Fresh { f, created_at } = core::mem::replace(self, Self::Over)
-        {
-            match Live::new(Builder::new(), f, body, created_at) {
-                Ok(live) => *self = Self::Live(live),
-                Err(error) => panic!("{error} (a stackful future created at {created_at})"),
-            }
+        let Self::Fresh { .. } = self else { return None };
+        let Self::Fresh { f, created_at } = core::mem::replace(self, Self::Over) else { return None };
+        let lent = Lent::new(waker);
+        match Live::in_poll(f, body, lent, created_at) {
+            Ok(live) => *self = Self::Live(live),
+            Err(error) => panic!("{error} (a stackful future created at {created_at})"),
         }
         match self {
-            Self::Live(live) => Some(live),
+            Self::Live(live) => Some(live.start(lent)),
             _ => None,
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | how does a body wait for a future? | `drive.rs`; its suspension and its wakers are `awaiter.rs` |
-//! | and code that was not handed the awaiter? | `current.rs` |
+//! | how does a body wait for a future? | `drive.rs`; its suspension is `awaiter.rs`, its wakers `waker.rs` |
+//! | and code that was not handed the awaiter? | `current.rs`; in a task that is no body, `outer.rs` |
 //! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
 //! | what passes between the two? | `message.rs` |
 //! | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
@@ -16,12 +16,15 @@ mod error;
 mod host;
 mod live;
 mod message;
+mod outer;
 mod stackful;
 mod stream;
+mod waker;
 
 pub use awaiter::Awaiter;
 pub use current::{await_, await_or_unwind, try_await};
 pub use error::AwaitError;
 pub use host::{Host, HostBuilder, OnHost, stackful_on};
+pub(crate) use outer::{Bodies, PollOnce, Tasks};
 pub use stackful::{Stackful, stackful, try_stackful};
 pub use stream::{Emitter, StackfulStream, stackful_stream, try_stackful_stream};

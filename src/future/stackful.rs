@@ -2,14 +2,14 @@
 #![forbid(unsafe_code)]
 
 use super::awaiter::Awaiter;
-use super::live::{Life, Live};
+use super::live::{Life, Live, Step};
 use crate::coroutine::{Builder, CoroutineState, CreateError};
 use core::convert::identity;
 use core::fmt;
 use core::future::Future;
 use core::panic::Location;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// A future that runs a function on a stack of its own: made by [`stackful`], [`try_stackful`] and [`Builder::stackful`].
 ///
@@ -124,6 +124,33 @@ impl<T, F> Stackful<T, F> {
     }
 }
 
+impl<T, F> Stackful<T, F>
+where
+    F: FnOnce(&Awaiter) -> T + 'static,
+    T: 'static,
+{
+    /// The first poll, or one after the end.
+    #[cold]
+    #[inline(never)]
+    fn first(&mut self, waker: &Waker) -> Poll<T> {
+        let step = self.life.start(identity, waker).unwrap_or_else(|| over());
+        self.settle(step)
+    }
+
+    #[inline(always)]
+    fn settle(&mut self, step: Step<T>) -> Poll<T> {
+        match step {
+            Ok(CoroutineState::Yielded(_)) => Poll::Pending,
+            Ok(CoroutineState::Complete(value)) => {
+                core::hint::cold_path();
+                self.life = Life::Over;
+                Poll::Ready(value)
+            }
+            Err(error) => failed(&error),
+        }
+    }
+}
+
 impl<T, F> Unpin for Stackful<T, F> {}
 
 impl<T, F> Future for Stackful<T, F>
@@ -136,19 +163,9 @@ where
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = self.get_mut();
-        let live = match &mut this.life {
-            Life::Live(live) => live,
-            other => other.start(identity).unwrap_or_else(|| over()),
-        };
-        match live.resume(cx.waker()) {
-            Ok(CoroutineState::Yielded(_)) => Poll::Pending,
-            Ok(CoroutineState::Complete(value)) => {
-                core::hint::cold_path();
-                this.life = Life::Over;
-                Poll::Ready(value)
-            }
-            Err(error) => failed(&error),
-        }
+        let Life::Live(live) = &mut this.life else { return this.first(cx.waker()) };
+        let step = live.resume(cx.waker());
+        this.settle(step)
     }
 }
 

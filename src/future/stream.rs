@@ -195,14 +195,14 @@ where
     /// ```
     #[inline(always)]
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Y>> {
-        let live = match &mut self.life {
-            Life::Live(live) => live,
-            other => match other.start(with_emitter) {
-                Some(live) => live,
+        let step = match &mut self.life {
+            Life::Live(live) => live.resume(cx.waker()),
+            other => match other.start(with_emitter, cx.waker()) {
+                Some(step) => step,
                 None => return Poll::Ready(None),
             },
         };
-        match live.resume(cx.waker()) {
+        match step {
             Ok(CoroutineState::Yielded(signal)) if signal.is_pending() => Poll::Pending,
             // SAFETY: the body hands out what the emitter of a stream of Ys has put in a cell, which stays in place until the
             // body is resumed (invariant 15).

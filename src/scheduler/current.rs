@@ -7,6 +7,7 @@ use super::word::Generation;
 use super::worker::Worker;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
+use crate::future::Bodies;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
@@ -95,19 +96,20 @@ impl Running {
         unsafe { self.worker.as_ref() }
     }
 
-    /// Begins a wait, and returns where it can be claimed.
+    /// Begins a wait, and returns where it can be claimed. No cancellation reaches one that is `shielded`.
     #[inline(always)]
-    pub(super) fn begin(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+    pub(super) fn begin(&self, slot: *mut (), shielded: bool) -> (&'static WaitCell, Generation) {
+        let shield = if shielded { u32::MAX } else { self.shield.get() };
         if let Some(cell) = self.cell.get()
-            && let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get())
+            && let Some(generation) = cell.begin(slot, ptr::null(), shield)
         {
             return (cell, generation);
         }
-        self.begin_slow(slot)
+        self.begin_slow(slot, shield)
     }
 
     #[cold]
-    fn begin_slow(&self, slot: *mut ()) -> (&'static WaitCell, Generation) {
+    fn begin_slow(&self, slot: *mut (), shield: u32) -> (&'static WaitCell, Generation) {
         loop {
             // One that is used up is left alone.
             let cell = self.worker().take_cell();
@@ -115,7 +117,7 @@ impl Running {
             self.cell.set(Some(cell));
             // In one order with the flag of cancellation: see `Header::interrupt`.
             self.header().cell.store(ptr::from_ref(cell).cast_mut(), Ordering::SeqCst);
-            if let Some(generation) = cell.begin(slot, ptr::null(), self.shield.get()) {
+            if let Some(generation) = cell.begin(slot, ptr::null(), shield) {
                 return (cell, generation);
             }
         }
@@ -147,12 +149,14 @@ impl Running {
     /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
     #[inline(always)]
     pub(super) fn switch(&self) {
+        let bodies = Bodies::set_aside();
         // SAFETY: as above.
         if unsafe { self.yielder.as_ref() }.yield_(()).is_err() {
             // Nobody closes the coroutine of a task, and who is refused has not asked `can_switch`: the worker would
             // go on with a wait that has not been waited for.
             crate::coroutine::abort("a task could not be suspended");
         }
+        bodies.put_back();
     }
 }
 

@@ -14,9 +14,12 @@ use crate::Coroutine;
 use crate::cancelled::{CancelReason, Cancelled, ScopeId};
 use crate::stack::Class;
 use core::cell::{Cell, UnsafeCell};
+use core::mem;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use core::task::Waker;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, OnceLock};
 
 /// The coroutine of a task.
@@ -48,7 +51,7 @@ pub(super) struct Origin {
 
 /// What is known of a task. Who may touch what (invariant 19):
 ///
-/// - `join`, `cancel`, `park`, `parked`, `cell`: anybody with a reference;
+/// - `join`, `cancel`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
 /// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
 /// - `locals`, `spans`, `seat`: likewise, and from then on its worker;
@@ -65,7 +68,7 @@ pub(crate) struct Header {
     pub(super) body: UnsafeCell<Option<Body>>,
     /// Where the worker's list of started tasks has it.
     pub(super) listed: Cell<usize>,
-    pub(super) joiner: UnsafeCell<Option<Resumer<()>>>,
+    pub(super) joiner: UnsafeCell<Option<Joiner>>,
     pub(super) locals: Cell<Option<Arc<Locals>>>,
     /// Those that it is in while it runs.
     #[cfg(feature = "tracing")]
@@ -74,9 +77,33 @@ pub(crate) struct Header {
     pub(super) seat: Cell<Option<Seat>>,
     pub(super) cancel: Cancel,
     pub(super) park: ParkWord,
-    /// The generation of the wait of the last `park`, and of no other kind of wait.
+    /// Likewise for the wakers of this task.
+    pub(super) await_: ParkWord,
+    /// The generation of the wait of the last `park` or `await_`, and of no other kind of wait.
     pub(super) parked: AtomicU64,
     pub(super) origin: Origin,
+}
+
+/// Who is told when a task has ended.
+pub(super) enum Joiner {
+    /// A task or thread that waits in `join`.
+    Resumer(Resumer<()>),
+    /// Whoever has polled the handle as a future.
+    Waker(Waker),
+}
+
+impl Joiner {
+    /// Tells it. What a waker of others' panics with has been printed, and is nobody's here.
+    pub(super) fn wake(self) {
+        match self {
+            Self::Resumer(resumer) => resumer.send_next(),
+            Self::Waker(waker) => {
+                if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                    mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
+                }
+            }
+        }
+    }
 }
 
 /// Whether a task, or something in it, has been cancelled.
@@ -105,6 +132,7 @@ impl Header {
             seat: Cell::new(None),
             cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
             park: ParkWord::new(),
+            await_: ParkWord::new(),
             parked: AtomicU64::new(0),
             origin,
         }
@@ -136,12 +164,12 @@ impl Header {
         }
     }
 
-    /// Wakes the task from a wait of `park`.
+    /// Wakes the task from a wait of `park` or `await_`.
     pub(super) fn wake_parked(&self, generation: u64) {
         // SAFETY: cells are never freed.
         let Some(cell) = (unsafe { self.cell.load(Ordering::Acquire).as_ref() }) else { return };
         if cell.claim(Generation(generation)) {
-            // SAFETY: the slot of a wait that `park` has begun is one of these types, and claimed.
+            // SAFETY: the slot of a wait that one of these has begun is of these types, and claimed.
             unsafe { super::suspend::deliver::<(), core::convert::Infallible>(cell, super::suspend::Slot::Value(())) };
         }
     }

@@ -3,19 +3,25 @@
 use super::cancel;
 use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
-use super::header::TaskRef;
+use super::header::{Joiner, TaskRef};
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::fmt;
+use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
 use std::any::Any;
 use std::error::Error;
 use std::panic;
 use std::sync::Arc;
 
 /// The owner's end of a task: waits for it, or cancels it. Dropping it lets the task go on by itself.
+///
+/// It is a future as well, of what [`join`](Self::join) returns: for asynchronous code outside of the runtime, or for
+/// [`await_`](crate::await_). Dropping one that has been polled is no different.
 ///
 /// # Examples
 ///
@@ -110,31 +116,86 @@ impl<T> JoinHandle<T> {
         if Current::is(header) {
             return Err(JoinError::Itself);
         }
+        // Before the wait begins: a waker's destructor may do anything.
+        if !self.stop_polling() {
+            return Ok(());
+        }
         Current::prefer_newest();
-        let waited = suspend_quietly(|resumer: Resumer<()>| {
-            tell_wait("a task", None);
-            // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
-            unsafe { *header.joiner.get() = Some(resumer) };
-            if !header.join.begin_joining() {
-                // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
-                let resumer = unsafe { (*header.joiner.get()).take() };
-                let _ = resumer.map(|resumer| resumer.send(()));
-            }
-        });
+        let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait(resumer));
         match waited {
             Ok(()) => Ok(()),
             Err(interrupted) => self.interrupted(interrupted),
         }
     }
 
+    /// Resumes that one when the task ends; at once, if it has ended.
+    #[inline(always)]
+    pub(crate) fn begin_wait(&mut self, resumer: Resumer<()>) {
+        if !self.stop_polling() {
+            core::hint::cold_path();
+            let _ = resumer.send(());
+            return;
+        }
+        tell_wait("a task", None);
+        let header = self.task.header();
+        // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
+        unsafe { *header.joiner.get() = Some(Joiner::Resumer(resumer)) };
+        if !header.join.begin_joining() {
+            // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
+            let joiner = unsafe { (*header.joiner.get()).take() };
+            joiner.into_iter().for_each(Joiner::wake);
+        }
+    }
+
+    /// Nobody is to be resumed any more. What [`begin_wait`](Self::begin_wait) was given may be over already.
+    pub(crate) fn end_wait(&mut self) {
+        self.take_back();
+    }
+
+    /// Makes this waker the one that is woken when the task ends. False if it has.
+    fn wait_with(&mut self, waker: &Waker) -> bool {
+        let header = self.task.header();
+        if header.join.is_joining() && !header.join.end_joining() {
+            return false;
+        }
+        // SAFETY: without JOINING the place is the handle's, which is borrowed for this. It has it until the end, and what is
+        // called meanwhile, the clone and the destructor of wakers, cannot have the handle.
+        let place = unsafe { &mut *header.joiner.get() };
+        match place {
+            Some(Joiner::Waker(last)) if last.will_wake(waker) => {}
+            _ => drop(place.replace(Joiner::Waker(waker.clone()))),
+        }
+        header.join.begin_joining() || {
+            // It was complete before JOINING was set, so nobody else looks at the place.
+            drop(place.take());
+            false
+        }
+    }
+
+    /// Takes back the waker that the handle has been polled with. False if the task is complete.
+    #[inline(always)]
+    fn stop_polling(&mut self) -> bool {
+        !self.task.header().join.is_joining() || self.take_back()
+    }
+
+    /// Takes back the joiner. False if the task is complete.
     #[cold]
-    fn interrupted(&mut self, interrupted: Interrupted) -> Result<(), JoinError> {
+    #[inline(never)]
+    fn take_back(&mut self) -> bool {
         let header = self.task.header();
         if !header.join.end_joining() {
-            return Ok(());
+            return false;
         }
         // SAFETY: JOINING has been taken away, so the place is the handle's again.
         drop(unsafe { (*header.joiner.get()).take() });
+        true
+    }
+
+    #[cold]
+    fn interrupted(&mut self, interrupted: Interrupted) -> Result<(), JoinError> {
+        if !self.take_back() {
+            return Ok(());
+        }
         cancel::tell();
         Err(match interrupted {
             Interrupted::Cancelled(cancelled) => JoinError::Interrupted(cancelled),
@@ -174,14 +235,51 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> Unpin for JoinHandle<T> {}
+
+/// Awaits the end of the task. The output is what [`join`](JoinHandle::join) returns.
+///
+/// # Panics
+///
+/// When it is polled, or joined, after it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use futures_lite::future::zip;
+/// use switchback::{await_, task};
+///
+/// switchback::run(|| {
+///     let (one, two) = await_(zip(task::spawn(|| 1), task::spawn(|| 2))).unwrap();
+///     assert_eq!(one.unwrap() + two.unwrap(), 3);
+/// });
+/// ```
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let header = self.task.header();
+        if !header.join.is_complete() {
+            if Current::is(header) {
+                return Poll::Ready(Err(JoinError::Itself));
+            }
+            if self.wait_with(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+        // SAFETY: the handle is of a task that returns a T, and it is complete.
+        Poll::Ready(unsafe { task::take_outcome(&self.task) })
+    }
+}
+
 impl<T> Drop for JoinHandle<T> {
     #[inline(always)]
     fn drop(&mut self) {
-        let header = self.task.header();
-        if !header.join.is_complete() && header.join.detach() {
+        if !self.task.header().join.is_complete() && self.stop_polling() && self.task.header().join.detach() {
             // The reference is gone with it.
             return;
         }
+        let header = self.task.header();
         // SAFETY: the task is complete and its outcome the handle's, which is used up; so is the field.
         unsafe {
             (header.vtable.drop_outcome)(self.task.as_ptr());

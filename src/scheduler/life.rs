@@ -2,9 +2,8 @@
 
 use super::children::Seat;
 use super::current::{Running, with_worker};
-use super::header::{Header, TaskRef};
+use super::header::{Header, Joiner, TaskRef};
 use super::join::JoinError;
-use super::suspend::Resumer;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine::Event;
@@ -70,7 +69,7 @@ unsafe fn complete(header: &Header) {
     if completed.is_joined {
         // SAFETY: COMPLETE came after JOINING, so the place is ours (see `word.rs`).
         let joiner = unsafe { (*header.joiner.get()).take() };
-        joiner.into_iter().for_each(Resumer::send_next);
+        joiner.into_iter().for_each(Joiner::wake);
     }
 }
 

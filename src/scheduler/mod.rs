@@ -3,11 +3,12 @@
 //! | question | file |
 //! |---|---|
 //! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs` |
-//! | how does a task wait, and who may wake it? | `suspend.rs`, `cell.rs`, `word.rs` |
+//! | how does a task wait, and who may wake it? | `suspend.rs`, `claim.rs`, `cell.rs`, `word.rs` |
 //! | which one runs next? | `worker.rs`, `queue.rs`, `seed.rs` |
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
 //! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
 //! | spawning, joining, parking, locals | `spawn.rs`, `join.rs`, `park.rs`, `local.rs` |
+//! | how does a task wait for a future? how is it one? | `await_.rs`, `waker.rs`; `join.rs` |
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
@@ -16,9 +17,11 @@
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
 mod atomic;
+mod await_;
 mod cancel;
 mod cell;
 mod children;
+mod claim;
 mod clock;
 mod closing;
 mod current;
@@ -50,6 +53,7 @@ mod suspend;
 mod task;
 mod timers;
 mod trace;
+mod waker;
 mod walk;
 mod watch;
 mod watchdog;
@@ -70,9 +74,11 @@ pub use suspend::{Interrupted, Resumer, suspend};
 
 pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
+pub(crate) use claim::{Claimed, Limit, Stopped, suspend_until};
 pub(crate) use clock::Clock;
 pub(crate) use current::tell_wait;
 pub(crate) use dump::dump_runs;
+pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 pub(crate) use trace::Sink;

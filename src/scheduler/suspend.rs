@@ -16,6 +16,7 @@ use std::error::Error;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 /// Suspends the calling task until it is resumed: by [`Resumer::send`] with a value, which this returns, or by
 /// [`Resumer::throw`] with an error.
@@ -63,8 +64,8 @@ use std::thread;
 #[inline]
 pub fn suspend<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupted<E>> {
     Current::with(|current| match current {
-        Some(current) => in_task(current.running, register, true),
-        None => on_thread(register),
+        Some(current) => in_task(current.running, register, true, false),
+        None => interrupted(on_thread(register, None)),
     })
 }
 
@@ -73,8 +74,8 @@ pub fn suspend<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrup
 #[inline]
 pub(super) fn suspend_quietly<T>(register: impl FnOnce(Resumer<T>)) -> Result<T, Interrupted> {
     Current::with(|current| match current {
-        Some(current) => in_task(current.running, register, false),
-        None => on_thread(register),
+        Some(current) => in_task(current.running, register, false, false),
+        None => interrupted(on_thread(register, None)),
     })
 }
 
@@ -153,6 +154,17 @@ pub(super) unsafe fn deliver<T, E>(cell: &WaitCell, slot: Slot<T, E>) {
     let sleeper = cell.sleeper();
     // SAFETY: the frame with the slot stays until it is woken (invariant 17), and only the claimer writes it.
     unsafe { cell.slot().cast::<Slot<T, E>>().write(slot) };
+    // SAFETY: by this function's contract.
+    unsafe { wake_sleeper(sleeper) };
+}
+
+/// Wakes who waits.
+///
+/// # Safety
+///
+/// The caller has claimed the wait of that sleeper, and does this once.
+#[inline(always)]
+pub(super) unsafe fn wake_sleeper(sleeper: Sleeper) {
     match sleeper {
         // SAFETY: the wait was claimed.
         Sleeper::Task(task) => unsafe { worker::wake(task) },
@@ -205,10 +217,20 @@ impl<T, E> Resumer<T, E> {
     }
 
     #[inline(always)]
-    fn into_parts(self) -> (&'static WaitCell, Generation) {
-        let parts = (self.cell, self.generation);
+    pub(super) fn into_parts(self) -> (&'static WaitCell, Generation) {
+        let parts = self.parts();
         mem::forget(self);
         parts
+    }
+
+    #[inline(always)]
+    pub(super) fn parts(&self) -> (&'static WaitCell, Generation) {
+        (self.cell, self.generation)
+    }
+
+    /// The caller has the parts from a resumer of these types.
+    pub(super) fn from_parts(cell: &'static WaitCell, generation: Generation) -> Self {
+        Self { cell, generation, _types: PhantomData }
     }
 }
 
@@ -239,7 +261,7 @@ impl Resumer<(), Infallible> {
     }
 
     /// Drops it without waking anybody.
-    pub(super) fn forget(self) {
+    pub(crate) fn forget(self) {
         mem::forget(self);
     }
 }
@@ -260,14 +282,20 @@ impl<T, E> fmt::Debug for Resumer<T, E> {
     }
 }
 
+/// Waits in a task. Whoever was cancelled learns that somebody was told only if `tell`; a `shielded` wait is not reached.
 #[inline(always)]
-fn in_task<T, E>(running: &Running, register: impl FnOnce(Resumer<T, E>), tell: bool) -> Result<T, Interrupted<E>> {
+pub(super) fn in_task<T, E>(
+    running: &Running,
+    register: impl FnOnce(Resumer<T, E>),
+    tell: bool,
+    shielded: bool,
+) -> Result<T, Interrupted<E>> {
     if !running.can_switch() {
         return Err(Interrupted::Refused);
     }
     let slot = UnsafeCell::new(Slot::<T, E>::Empty);
-    let (cell, generation) = running.begin(slot.get().cast());
-    if cancel::is_pending(running) {
+    let (cell, generation) = running.begin(slot.get().cast(), shielded);
+    if !shielded && cancel::is_pending(running) {
         give_up(running, cell, generation, true);
         return Err(Interrupted::Cancelled(cancel::why(running, tell)));
     }
@@ -307,11 +335,12 @@ fn give_up(running: &Running, cell: &WaitCell, generation: Generation, pass: boo
     }
 }
 
+/// Waits on a thread, until `deadline`: then the slot is empty. None where it must not wait.
 #[cold]
 #[inline(never)]
-fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupted<E>> {
+pub(super) fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>), deadline: Option<Instant>) -> Option<Slot<T, E>> {
     if current::is_worker() {
-        return Err(Interrupted::Refused);
+        return None;
     }
     let mut cells = Vec::new();
     let slot = UnsafeCell::new(Slot::<T, E>::Empty);
@@ -328,8 +357,21 @@ fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupte
     let resumer = Resumer { cell, generation, _types: PhantomData };
     let registered = panic::catch_unwind(AssertUnwindSafe(|| register(resumer)));
     if registered.is_ok() || !cell.claim(generation) {
+        let mut deadline = deadline;
         while !wait.is_over.load(Ordering::Acquire) {
-            thread::park();
+            let Some(time) = deadline else {
+                thread::park();
+                continue;
+            };
+            let left = time.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+            } else if cell.claim(generation) {
+                break;
+            } else {
+                // Somebody else has claimed it, and is about to say so.
+                deadline = None;
+            }
         }
     }
     cells.push(cell);
@@ -338,9 +380,14 @@ fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupte
         drop(slot);
         panic::resume_unwind(payload);
     }
-    match slot.into_inner() {
-        Slot::Value(value) => Ok(value),
-        Slot::Error(error) => Err(Interrupted::Error(error)),
-        Slot::Abandoned | Slot::Empty => Err(Interrupted::Abandoned),
+    Some(slot.into_inner())
+}
+
+fn interrupted<T, E>(waited: Option<Slot<T, E>>) -> Result<T, Interrupted<E>> {
+    match waited {
+        Some(Slot::Value(value)) => Ok(value),
+        Some(Slot::Error(error)) => Err(Interrupted::Error(error)),
+        Some(Slot::Abandoned | Slot::Empty) => Err(Interrupted::Abandoned),
+        None => Err(Interrupted::Refused),
     }
 }

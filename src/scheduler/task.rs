@@ -42,8 +42,11 @@ where
 ///
 /// # Safety
 ///
-/// [`create`] has made it of a closure that returns a T, it is complete, the caller has the handle's reference, and this
-/// is called once.
+/// [`create`] has made it of a closure that returns a T, it is complete, and the caller has the handle's reference.
+///
+/// # Panics
+///
+/// The second time.
 pub(super) unsafe fn take_outcome<T>(task: &TaskRef) -> Result<T, JoinError> {
     let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
     // SAFETY: the task is complete, and its outcome the caller's; there is room for it.
@@ -99,7 +102,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     unsafe fn take(task: NonNull<Header>, place: *mut ()) {
         // SAFETY: the task is complete, and the caller has the outcome.
         let Stage::Ended(outcome) = (unsafe { Self::replace(task, Stage::Empty) }) else {
-            unreachable!("a complete task has an outcome until it is taken");
+            panic!("a JoinHandle was polled or joined after it had been ready");
         };
         // SAFETY: there is room for it, by the contract of the table.
         unsafe { place.cast::<Result<T, JoinError>>().write(outcome) };

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::cancel::Node;
+use super::claim::Expiry;
 use super::clock::Clock;
 use super::current::with_worker;
 use super::suspend::Resumer;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 pub(crate) enum Alarm {
     /// Resumes a task.
     Wake(Resumer<()>),
+    /// Ends a wait without a value.
+    Expire(Expiry),
     /// Cancels a part of a task.
     Cancel(Arc<Node>),
 }
@@ -62,6 +65,7 @@ impl Timers {
                 Alarm::Wake(resumer) => {
                     let _ = resumer.send(());
                 }
+                Alarm::Expire(expiry) => expiry.expire(),
                 Alarm::Cancel(node) => {
                     node.cancel(CancelReason::TimedOut);
                 }
@@ -77,9 +81,14 @@ pub(crate) fn set_alarm(time: u64, alarm: Alarm) -> Option<AlarmKey> {
 
 /// Takes a timer out again, if it has not gone off.
 pub(crate) fn unset_alarm(key: AlarmKey) {
+    take_alarm(key);
+}
+
+/// [`unset_alarm`]; whether it had not gone off.
+pub(super) fn take_alarm(key: AlarmKey) -> bool {
     // Dropped after the borrow: a resumer that nobody waits for comes to nothing, but that is not for this map to know.
     let alarm = with_worker(|worker| worker.timers().borrow_mut().alarms.remove(&key));
-    drop(alarm);
+    alarm.flatten().is_some()
 }
 
 /// Lets the timers go off whose time has come, without waiting for the worker to look.

@@ -30,16 +30,16 @@
 //! | bit | meaning | who sets it | who clears it |
 //! |---|---|---|---|
 //! | COMPLETE | the outcome is in the task, for the handle to take | the task, once | nobody |
-//! | JOINING | the joiner's resumer is in the task, for completion to take | the handle | the handle, if not COMPLETE |
+//! | JOINING | the joiner is in the task, for completion to take | the handle | the handle, if not COMPLETE |
 //! | DETACHED | the handle is gone, and the outcome is the task's to drop | the handle's drop, if not COMPLETE | nobody |
 //! | the rest | references: the scheduler's, the handle's, those of `Task` values | | |
 //!
-//! JOINING and DETACHED together are impossible: a handle that is dropped does not join. COMPLETE with JOINING means that
-//! completion takes the resumer, or has. The last reference frees the task.
+//! JOINING and DETACHED together are impossible: a handle that is dropped does not join, and first takes back a waker that it has
+//! been polled with. COMPLETE with JOINING means that completion takes the joiner, or has. The last reference frees the task.
 //!
 //! # The park word
 //!
-//! One for each task, with three values:
+//! One for each task, with three values, and another for its wakers, by which an `await_` waits as a park does:
 //!
 //! | value | meaning | who sets it |
 //! |---|---|---|
@@ -140,13 +140,19 @@ impl JoinWord {
         self.0.load(Ordering::Acquire) & COMPLETE != 0
     }
 
-    /// The joiner's resumer is in place: whether completion will take it.
+    /// The joiner is in place: whether completion will take it.
     #[inline(always)]
     pub(crate) fn begin_joining(&self) -> bool {
         self.0.fetch_or(JOINING, Ordering::AcqRel) & COMPLETE == 0
     }
 
-    /// The joiner does not wait any more: whether its resumer is its own again. If not, the task is complete.
+    /// Whether there is a joiner in place. The handle asks.
+    #[inline(always)]
+    pub(crate) fn is_joining(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & JOINING != 0
+    }
+
+    /// The joiner does not wait any more: whether its place is the handle's again. If not, the task is complete.
     pub(crate) fn end_joining(&self) -> bool {
         let ended = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
             (word & COMPLETE == 0).then_some(word & !JOINING)

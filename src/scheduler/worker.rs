@@ -22,6 +22,7 @@
 //!   spawn at its head;
 //! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
 
+use super::await_;
 use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
 use super::handle::Task;
@@ -517,7 +518,7 @@ impl Worker {
     /// Runs the loop with this worker as the thread's own.
     pub(super) fn on_this_thread<T>(&self, f: impl FnOnce() -> T) -> T {
         current::set_worker(self);
-        let result = f();
+        let result = await_::TASKS.serve(f);
         current::set_worker(ptr::null());
         result
     }

@@ -1,11 +1,11 @@
 //! What is allocated: counted by the allocator of this program.
 
-use crate::support::{block_on, soon};
+use crate::support::{Gate, block_on, soon};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::pin::Pin;
 use std::task::{Context, Waker};
-use switchback::{await_, stackful};
+use switchback::{Runtime, await_, stackful, task};
 
 struct Counting;
 
@@ -60,4 +60,32 @@ fn creation_and_awaits_allocate_nothing() {
     // The counter counts.
     drop(std::hint::black_box(Box::new(1)));
     assert_eq!(allocations(), before + 1);
+}
+
+#[test]
+fn awaits_in_tasks_allocate_nothing() {
+    let gate = Gate::new();
+    Runtime::builder().workers(1).build().expect("a runtime").run(|| {
+        // Once, for what a task's first wait takes.
+        task::suspend(|resumer: switchback::Resumer<()>| resumer.send(()).expect("it waits")).expect("not cancelled");
+        await_(soon()).expect("not cancelled");
+        let before = allocations();
+        for _ in 0..100 {
+            await_(soon()).expect("not cancelled");
+            await_(std::future::ready(())).expect("not cancelled");
+        }
+        assert_eq!(allocations(), before);
+        // Nor does one that is woken while it waits.
+        let inside = gate.clone();
+        let waits = task::spawn_local(move || {
+            await_(soon()).expect("not cancelled");
+            let before = allocations();
+            await_(inside).expect("not cancelled");
+            allocations() - before
+        });
+        task::yield_now().expect("not cancelled");
+        task::yield_now().expect("not cancelled");
+        gate.open();
+        assert_eq!(waits.join().expect("it ends well"), 0);
+    });
 }

@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 use switchback::future::Host;
-use switchback::{Cancelled, await_, stackful, stackful_on};
+use switchback::{Cancelled, Runtime, await_, stackful, stackful_on, task};
 
 const NAP: Duration = Duration::from_millis(1);
 
@@ -115,4 +115,25 @@ fn an_executor_on_several_threads_waits_for_bodies_on_a_host() {
         assert_eq!(sum, 39 * 40 / 2);
         ends.iter().for_each(Gate::open);
     });
+}
+
+#[test]
+fn in_tasks_timers_and_sockets_work_as_they_are() {
+    // async-io has a thread of its own, so it needs no executor around.
+    let runtime = Runtime::builder().workers(2).build().expect("a runtime");
+    let text = runtime.run(|| {
+        let listener = Async::<TcpListener>::bind(([127, 0, 0, 1], 0))?;
+        let address = listener.get_ref().local_addr()?;
+        let served = task::spawn(move || {
+            let (stream, _) = await_(listener.accept())??;
+            await_(Timer::after(NAP))?;
+            Blocking(stream).write_all(b"over a socket, synchronously")
+        });
+        let mut text = String::new();
+        let stream = await_(Async::<TcpStream>::connect(address))??;
+        Blocking(stream).read_to_string(&mut text)?;
+        served.join().expect("it ends well")?;
+        Ok::<String, io::Error>(text)
+    });
+    assert_eq!(text.expect("no error"), "over a socket, synchronously");
 }

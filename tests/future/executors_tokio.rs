@@ -1,15 +1,17 @@
 //! Under tokio, both flavours: timers, sockets on loopback, channels, local tasks.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 use switchback::future::{Awaiter, Host, stackful_stream};
-use switchback::{Cancelled, await_, stackful, stackful_on};
+use switchback::{Cancelled, await_, stackful, stackful_on, task};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
@@ -294,4 +296,63 @@ fn an_aborted_task_ends_its_body_on_the_host() {
         (thread, seen.recv().await)
     });
     assert_eq!(left, Some((thread, true)));
+}
+
+/// Polls with tokio's context, which is the thread's, and not the task's: it is left before anything can be suspended.
+async fn inside<F: Future>(handle: &Handle, future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        let _entered = handle.enter();
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+#[test]
+fn in_tasks_of_ours_tokios_resources_work_once_they_are_made() {
+    let runtime = multi_thread();
+    let handle = runtime.handle().clone();
+    switchback::Runtime::builder().workers(2).build().expect("a runtime").run(|| {
+        let there = handle.clone();
+        let task = task::spawn(move || {
+            // What is made in tokio's context may be polled outside of it.
+            let nap = {
+                let _entered = there.enter();
+                sleep(NAP)
+            };
+            await_(nap)?;
+            let (to, from) = oneshot::channel();
+            let spawned = there.spawn(async move { to.send(6) });
+            let six = await_(from)?.expect("it was sent");
+            await_(spawned)?.expect("it ends well").expect("somebody waits");
+            Ok::<u32, Cancelled>(six)
+        });
+        assert_eq!(task.join().expect("it ends well"), Ok(6));
+        // What makes its resources on the way is polled in the context.
+        let talk = async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            let address = listener.local_addr()?;
+            let both = futures_lite::future::try_zip(TcpStream::connect(address), listener.accept());
+            let (mut one, (mut other, _)) = both.await?;
+            one.write_all(b"hi").await?;
+            drop(one);
+            let mut text = String::new();
+            timeout(NAP * 60_000, other.read_to_string(&mut text)).await??;
+            Ok::<String, io::Error>(text)
+        };
+        assert_eq!(await_(inside(&handle, talk)).expect("not cancelled").expect("no error"), "hi");
+    });
+}
+
+#[test]
+fn tokio_awaits_tasks_of_ours() {
+    let runtime = multi_thread();
+    switchback::Runtime::builder().workers(1).build().expect("a runtime").run(|| {
+        let ours = switchback::Handle::current().expect("a runtime");
+        let theirs = runtime.spawn(async move {
+            let task = ours.spawn(|| task::yield_now().map(|()| 7));
+            task.await.map_err(|_| "no result")
+        });
+        assert_eq!(await_(theirs).expect("not cancelled").expect("it ends well"), Ok(Ok(7)));
+    });
 }

@@ -9,6 +9,8 @@ mod executors_smol;
 #[cfg(unix)]
 mod executors_tokio;
 mod host;
+mod in_tasks;
+mod join_handles;
 mod nesting;
 #[path = "../common/process.rs"]
 mod process;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use switchback::CancelReason;
+use switchback::future::stackful_stream;
 #[cfg(panic = "unwind")]
 use switchback::future::{AwaitError, try_await};
 use switchback::{Generator, await_, stackful};
@@ -214,4 +215,49 @@ fn a_wakers_destructor_may_panic() {
     }
     drop((ends, waits));
     assert!(matches!(try_await(soon()), Err(AwaitError::Outside(_))), "and no body runs any more");
+}
+
+#[test]
+fn a_future_that_replaces_the_context_does_harm_until_the_next_poll_and_no_more() {
+    // As under `.await`, where all futures of one poll share the context.
+    let poison = || {
+        poll_fn(|context| {
+            *context = Context::from_waker(Waker::noop());
+            Poll::Ready(())
+        })
+    };
+    let pause = || {
+        let mut is_first = true;
+        poll_fn(move |_| if std::mem::take(&mut is_first) { Poll::Pending } else { Poll::Ready(()) })
+    };
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let mut task = stackful(move |cx| {
+        cx.await_(poison())?;
+        cx.await_(pause())?;
+        cx.await_(inside)
+    });
+    // With the same waker each time: an own one that is still right is kept.
+    let flag = crate::support::Flag::new();
+    let waker = Waker::from(flag.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut task).poll(&mut cx).is_pending());
+    assert!(Pin::new(&mut task).poll(&mut cx).is_pending());
+    gate.open();
+    assert_eq!(flag.wakes(), 1);
+    assert_eq!(Pin::new(&mut task).poll(&mut cx), Poll::Ready(Ok(())));
+
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let mut items = stackful_stream(move |cx, y| {
+        cx.await_(poison())?;
+        y.yield_(1)?;
+        cx.await_(inside)?;
+        y.yield_(2)
+    });
+    assert_eq!(items.poll_next(&mut cx), Poll::Ready(Some(1)));
+    assert!(items.poll_next(&mut cx).is_pending());
+    gate.open();
+    assert_eq!(flag.wakes(), 2);
+    assert_eq!(items.poll_next(&mut cx), Poll::Ready(Some(2)));
 }

@@ -1,0 +1,161 @@
+//! Who gets what, while the latch is held.
+#![forbid(unsafe_code)]
+
+use super::{Channel, GIVERS, Held, NO_RECEIVERS, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
+
+impl<T> Waiter<T> {
+    /// Whether both are of the same wait, which cannot give to itself.
+    fn is_same(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Several(this), Self::Several(other)) if this.is_same(other))
+    }
+}
+
+impl<T> Channel<T> {
+    /// Finds a place for a message: with the first taker, or in the buffer, if no giver was there before.
+    pub(super) fn offer(&self, queues: &mut Held<'_, Queues<T>>, value: T) -> Result<Wake<T>, TrySendError<T>> {
+        let mut value = value;
+        if self.flags.load(Ordering::Relaxed) & NO_RECEIVERS != 0 {
+            return Err(TrySendError::Disconnected(value));
+        }
+        if !queues.givers.is_empty() {
+            // They may have room by now.
+            let wake = self.pump(queues);
+            self.update(queues);
+            if !queues.givers.is_empty() {
+                wake.send();
+                return Err(TrySendError::Full(value));
+            }
+            wake.send();
+        }
+        if self.buffer.is_empty() {
+            while let Some((place, taker)) = queues.takers.pop() {
+                match hand(queues, place, taker, value) {
+                    Ok(wake) => {
+                        self.update(queues);
+                        return Ok(wake);
+                    }
+                    Err(back) => value = back,
+                }
+            }
+            self.update(queues);
+        }
+        self.buffer.push(value).map_err(TrySendError::Full)?;
+        super::order();
+        let wake = self.pump(queues);
+        self.update(queues);
+        Ok(wake)
+    }
+
+    /// Takes the oldest message.
+    pub(super) fn take(&self, queues: &mut Held<'_, Queues<T>>) -> (Option<T>, Wake<T>) {
+        if let Some(value) = self.buffer.pop() {
+            return (Some(value), Wake::Nobody);
+        }
+        match next_giver(queues) {
+            Some((value, wake)) => (Some(value), wake),
+            None => (None, Wake::Nobody),
+        }
+    }
+
+    /// Gives takers what is there, and room to givers, as long as there is any. One of those to be woken is left to the caller,
+    /// for when the latch is not held; as most often there is only one.
+    pub(super) fn pump(&self, queues: &mut Held<'_, Queues<T>>) -> Wake<T> {
+        let mut last = Wake::Nobody;
+        while let Some(place) = self.servable(queues) {
+            let Some(taker) = queues.takers.remove(place) else { break };
+            // The wait is claimed first: from then on it is sure that the message arrives.
+            let next = match taker {
+                Waiter::One(resumer) => {
+                    let Some(claimed) = resumer.claim() else { continue };
+                    let (value, giver) = self.take(queues);
+                    giver.send();
+                    Wake::One(claimed, value)
+                }
+                Waiter::Several(resumer) => {
+                    let Some(claimed) = resumer.claim() else { continue };
+                    let (value, giver) = self.take(queues);
+                    giver.send();
+                    value.and_then(|value| queues.handed.insert(place, value));
+                    Wake::Several(claimed)
+                }
+                Waiter::Gone => continue,
+            };
+            std::mem::replace(&mut last, next).send();
+        }
+        while !queues.givers.is_empty() && !self.buffer.is_full() {
+            let place = queues.givers.front_place();
+            let Some((value, next)) = next_giver(queues) else { break };
+            std::mem::replace(&mut last, next).send();
+            if let Err(value) = self.buffer.push(value) {
+                // Somebody who had looked at the flags before was quicker. It is told already; the message stays in line.
+                if let Some(place) = place {
+                    queues.givers.push_at(place, (value, Waiter::Gone));
+                }
+                break;
+            }
+        }
+        last
+    }
+
+    /// The first taker for whom there is something. One that waits for several things may be a giver too.
+    #[inline(always)]
+    fn servable(&self, queues: &Queues<T>) -> Option<super::Place> {
+        let is_there = !self.buffer.is_empty();
+        if !is_there && queues.givers.is_empty() {
+            return None;
+        }
+        let serves = |taker: &Waiter<T>| is_there || queues.givers.iter().any(|(_, giver)| !giver.is_same(taker));
+        queues.takers.entries().find(|(_, taker)| serves(taker)).map(|(place, _)| place)
+    }
+
+    /// Joins the queue of takers, and is served at once if there is something.
+    pub(super) fn announce_taker(&self, queues: &mut Held<'_, Queues<T>>) -> Wake<T> {
+        self.announce(TAKERS);
+        let wake = self.pump(queues);
+        self.update(queues);
+        wake
+    }
+
+    /// Joins the queue of givers, and is served at once if there is room.
+    pub(super) fn announce_giver(&self, queues: &mut Held<'_, Queues<T>>) -> Wake<T> {
+        self.announce(GIVERS);
+        let wake = self.pump(queues);
+        self.update(queues);
+        wake
+    }
+}
+
+/// Gives a message to a taker, or back if that one does not wait any more.
+#[inline(always)]
+fn hand<T>(queues: &mut Held<'_, Queues<T>>, place: super::Place, taker: Waiter<T>, value: T) -> Result<Wake<T>, T> {
+    match taker {
+        Waiter::One(resumer) => match resumer.claim() {
+            Some(claimed) => Ok(Wake::One(claimed, Some(value))),
+            None => Err(value),
+        },
+        Waiter::Several(resumer) => match resumer.claim() {
+            Some(claimed) => {
+                queues.handed.insert(place, value);
+                Ok(Wake::Several(claimed))
+            }
+            None => Err(value),
+        },
+        Waiter::Gone => Err(value),
+    }
+}
+
+/// Takes the message of the first giver that waits. Those of others are kept for them.
+fn next_giver<T>(queues: &mut Held<'_, Queues<T>>) -> Option<(T, Wake<T>)> {
+    while let Some((place, (value, giver))) = queues.givers.pop() {
+        let claimed = match giver {
+            Waiter::One(resumer) => resumer.claim().map(|claimed| Wake::One(claimed, None)),
+            Waiter::Several(resumer) => resumer.claim().map(Wake::Several),
+            Waiter::Gone => Some(Wake::Nobody),
+        };
+        match claimed {
+            Some(wake) => return Some((value, wake)),
+            None => drop(queues.kept.insert(place, value)),
+        }
+    }
+    None
+}

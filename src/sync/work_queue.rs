@@ -1,0 +1,434 @@
+//! Queues of work, from which all workers take, and of which one can wait until all is done.
+#![forbid(unsafe_code)]
+
+use super::faces::{RecvError, SendError};
+use super::queue::{Place, WaitQueue};
+use super::wait::{self, Guarded, wait_in};
+use crate::cancelled::Cancelled;
+use crate::scheduler::{Limit, Resumer, Stopped};
+use core::cell::Cell;
+use core::fmt;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+mod sealed {
+    use std::collections::{BinaryHeap, VecDeque};
+
+    /// In which order items are taken.
+    pub trait Store<T>: Default {
+        fn put(&mut self, item: T);
+        fn take(&mut self) -> Option<T>;
+        fn count(&self) -> usize;
+    }
+
+    impl<T> Store<T> for VecDeque<T> {
+        fn put(&mut self, item: T) {
+            self.push_back(item);
+        }
+
+        fn take(&mut self) -> Option<T> {
+            self.pop_front()
+        }
+
+        fn count(&self) -> usize {
+            self.len()
+        }
+    }
+
+    impl<T> Store<T> for Vec<T> {
+        fn put(&mut self, item: T) {
+            self.push(item);
+        }
+
+        fn take(&mut self) -> Option<T> {
+            self.pop()
+        }
+
+        fn count(&self) -> usize {
+            self.len()
+        }
+    }
+
+    impl<T: Ord> Store<T> for BinaryHeap<T> {
+        fn put(&mut self, item: T) {
+            self.push(item);
+        }
+
+        fn take(&mut self) -> Option<T> {
+            self.pop()
+        }
+
+        fn count(&self) -> usize {
+            self.len()
+        }
+    }
+}
+
+use sealed::Store;
+
+/// A queue of work: first in, first out.
+///
+/// Any number of tasks put and take. Those that wait do so in the order in which they came. What is taken is an [`Item`], and
+/// counts as done when its [`Pending`] is dropped: [`join`](WorkQueue::join) waits until all is.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{sync::{Arc, Queue}, task};
+///
+/// switchback::run(|| {
+///     let queue = Arc::new(Queue::bounded(2));
+///     for _ in 0..2 {
+///         let queue = Arc::clone(&queue);
+///         task::spawn(move || {
+///             while let Ok(item) = queue.get() {
+///                 println!("{}", item.value * 2);
+///             } // the item is done
+///         });
+///     }
+///     for n in 0..10 {
+///         queue.put(n).unwrap();
+///     }
+///     queue.join().unwrap(); // all ten are done
+///     queue.close(); // and the two leave their loops
+/// });
+/// ```
+pub type Queue<T> = WorkQueue<T, VecDeque<T>>;
+
+/// A queue of work: the greatest first. [`Reverse`](std::cmp::Reverse) makes it the least. Which of equal ones comes first is not
+/// said. Otherwise it is a [`Queue`].
+///
+/// # Examples
+///
+/// ```
+/// use switchback::sync::PriorityQueue;
+///
+/// let queue = PriorityQueue::unbounded();
+/// for job in [(1, "later"), (9, "first"), (5, "then")] {
+///     queue.put(job).unwrap();
+/// }
+/// assert_eq!(queue.get().unwrap().value, (9, "first"));
+/// assert_eq!(queue.try_get().unwrap().unwrap().value, (5, "then"));
+/// ```
+pub type PriorityQueue<T> = WorkQueue<T, BinaryHeap<T>>;
+
+/// A queue of work: last in, first out. Otherwise it is a [`Queue`].
+pub type LifoQueue<T> = WorkQueue<T, Vec<T>>;
+
+/// What [`Queue`], [`PriorityQueue`] and [`LifoQueue`] have in common.
+pub struct WorkQueue<T, S> {
+    /// Not a latch: where there are priorities, they are compared by code of users.
+    state: Mutex<State<T, S>>,
+    capacity: usize,
+}
+
+struct State<T, S> {
+    items: S,
+    is_closed: bool,
+    /// How many have been put and are not done.
+    unfinished: usize,
+    /// They are sent an item, or none when the queue is closed.
+    takers: WaitQueue<Resumer<Option<T>>>,
+    /// They are sent none when their item is in, and the item when the queue is closed.
+    givers: WaitQueue<(T, Resumer<Option<T>>)>,
+    /// Items of givers that did not wait any more when it was their turn.
+    kept: BTreeMap<Place, T>,
+    joiners: WaitQueue<Resumer<()>>,
+}
+
+/// What was taken from a queue.
+#[derive(Debug)]
+pub struct Item<'a, T> {
+    /// The thing itself.
+    pub value: T,
+    /// Dropped when the work is done.
+    pub pending: Pending<'a>,
+}
+
+/// Work that is not done before this is dropped.
+pub struct Pending<'a> {
+    done: &'a (dyn Done + 'a),
+}
+
+trait Done: Sync {
+    fn done(&self);
+}
+
+impl<T: Send, S: Send> Done for WorkQueue<T, S> {
+    fn done(&self) {
+        let mut state = self.state.lock();
+        state.unfinished -= 1;
+        if state.unfinished == 0 {
+            let waiting = state.joiners.take_all();
+            drop(state);
+            wait::wake_all(waiting);
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        self.done.done();
+    }
+}
+
+impl fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
+    }
+}
+
+/// What became of an item that was to be put.
+enum Put<T> {
+    Done,
+    Full(T),
+    Closed(T),
+}
+
+impl<T, S: Store<T>> State<T, S> {
+    fn put(&mut self, item: T, capacity: usize) -> Put<T> {
+        if self.is_closed {
+            return Put::Closed(item);
+        }
+        if !self.givers.is_empty() || (self.takers.is_empty() && self.items.count() >= capacity) {
+            return Put::Full(item);
+        }
+        match self.insert(item, capacity) {
+            Some(item) => Put::Full(item),
+            None => Put::Done,
+        }
+    }
+
+    /// Gives the item to a taker, or keeps it if there is room.
+    fn insert(&mut self, item: T, capacity: usize) -> Option<T> {
+        if let Some(next) = wait::next(&mut self.takers) {
+            next.send(Some(item));
+        } else if self.items.count() < capacity {
+            self.items.put(item);
+        } else {
+            return Some(item);
+        }
+        self.unfinished += 1;
+        None
+    }
+
+    fn get(&mut self, capacity: usize) -> Option<Option<T>> {
+        if !self.takers.is_empty() {
+            // What comes is for those that wait.
+            return None;
+        }
+        let Some(item) = self.items.take() else { return self.is_closed.then_some(None) };
+        while self.items.count() < capacity
+            && let Some((place, (item, giver))) = self.givers.pop()
+        {
+            match giver.claim() {
+                Some(giver) => {
+                    self.items.put(item);
+                    self.unfinished += 1;
+                    giver.send(None);
+                }
+                None => drop(self.kept.insert(place, item)),
+            }
+        }
+        Some(Some(item))
+    }
+}
+
+impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
+    /// A queue for any number.
+    #[must_use]
+    pub fn unbounded() -> Self {
+        Self::with_capacity(usize::MAX)
+    }
+
+    /// A queue for `capacity` items that nobody has taken: who puts more waits.
+    ///
+    /// # Panics
+    ///
+    /// When `capacity` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn bounded(capacity: usize) -> Self {
+        assert!(capacity > 0, "a queue must have room for an item");
+        Self::with_capacity(capacity)
+    }
+
+    fn with_capacity(capacity: usize) -> Self {
+        let state = State {
+            items: S::default(),
+            is_closed: false,
+            unfinished: 0,
+            takers: WaitQueue::new(),
+            givers: WaitQueue::new(),
+            kept: BTreeMap::new(),
+            joiners: WaitQueue::new(),
+        };
+        Self { state: Mutex::new(state), capacity }
+    }
+
+    /// Puts an item in, and waits for room.
+    ///
+    /// # Errors
+    ///
+    /// The item: when the queue is closed; and when it would have to wait, and the task is cancelled, or cannot be suspended.
+    pub fn put(&self, item: T) -> Result<(), SendError<T>> {
+        self.put_until(item, Limit::Never).map(drop)
+    }
+
+    /// [`put`](Self::put) that waits for that long at most: the item, if the time is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub fn put_timeout(&self, item: T, longest: Duration) -> Result<Option<T>, SendError<T>> {
+        self.put_until(item, Limit::After(longest))
+    }
+
+    /// [`put`](Self::put) that does not wait: the item, if there is no room.
+    ///
+    /// # Errors
+    ///
+    /// The item, when the queue is closed.
+    pub fn try_put(&self, item: T) -> Result<Option<T>, SendError<T>> {
+        match self.state.lock().put(item, self.capacity) {
+            Put::Done => Ok(None),
+            Put::Full(item) => Ok(Some(item)),
+            Put::Closed(item) => Err(SendError::Closed(item)),
+        }
+    }
+
+    fn put_until(&self, item: T, limit: Limit) -> Result<Option<T>, SendError<T>> {
+        let item = Cell::new(Some(item));
+        let attempt = |state: &mut State<T, S>| match state.put(item.take()?, self.capacity) {
+            Put::Done => Some(None),
+            Put::Closed(item) => Some(Some(item)),
+            Put::Full(back) => {
+                item.set(Some(back));
+                None
+            }
+        };
+        let waited = wait_in(
+            &self.state,
+            limit,
+            attempt,
+            |state, resumer| {
+                let item = item.take().unwrap_or_else(|| unreachable!("there was no room for it"));
+                state.givers.push((item, resumer))
+            },
+            |state, place| {
+                let back = state.givers.remove(place).map(|(item, _)| item);
+                item.set(back.or_else(|| state.kept.remove(&place)));
+            },
+        );
+        let back = item.take();
+        match (waited, back) {
+            (Ok(None), _) | (Err(_), None) => Ok(None),
+            (Ok(Some(item)), _) => Err(SendError::Closed(item)),
+            (Err(Stopped::TimedOut), Some(item)) => Ok(Some(item)),
+            (Err(Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled)), Some(item)) => {
+                Err(SendError::Cancelled(item, cancelled))
+            }
+        }
+    }
+
+    /// Takes the next item, and waits for one.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Closed`] when the queue is closed and empty; [`RecvError::Cancelled`] when it would have to wait, and the
+    /// task is cancelled, or cannot be suspended.
+    pub fn get(&self) -> Result<Item<'_, T>, RecvError> {
+        self.item(wait::told(self.get_until(Limit::Never))?)
+    }
+
+    /// [`get`](Self::get) that waits for that long at most: none if the time is over.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub fn get_timeout(&self, longest: Duration) -> Result<Option<Item<'_, T>>, RecvError> {
+        wait::timed(self.get_until(Limit::After(longest)))?.map(|item| self.item(item)).transpose()
+    }
+
+    /// [`get`](Self::get) that does not wait: none, if there is nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Closed`] when the queue is closed and empty.
+    pub fn try_get(&self) -> Result<Option<Item<'_, T>>, RecvError> {
+        let item = self.state.lock().get(self.capacity);
+        item.map(|item| self.item(item)).transpose()
+    }
+
+    fn item(&self, item: Option<T>) -> Result<Item<'_, T>, RecvError> {
+        item.map(|value| Item { value, pending: Pending { done: self } }).ok_or(RecvError::Closed)
+    }
+
+    fn get_until(&self, limit: Limit) -> Result<Option<T>, Stopped> {
+        wait_in(
+            &self.state,
+            limit,
+            |state| state.get(self.capacity),
+            |state, resumer| state.takers.push(resumer),
+            |state, place| drop(state.takers.remove(place)),
+        )
+    }
+
+    /// Waits until all that was put is done.
+    ///
+    /// # Errors
+    ///
+    /// When it would have to wait, and the task is cancelled, or cannot be suspended.
+    pub fn join(&self) -> Result<(), Cancelled> {
+        wait::told(wait_in(
+            &self.state,
+            Limit::Never,
+            |state| (state.unfinished == 0).then_some(()),
+            |state, resumer| state.joiners.push(resumer),
+            |state, place| drop(state.joiners.remove(place)),
+        ))
+    }
+
+    /// Nothing is put in any more; what is there can be taken. Those that wait with an item have it back.
+    pub fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        let mut takers = state.takers.take_all();
+        let mut givers = state.givers.take_all();
+        let mut back = Vec::new();
+        while let Some((place, (item, giver))) = givers.pop() {
+            match giver.claim() {
+                Some(giver) => back.push((giver, item)),
+                None => drop(state.kept.insert(place, item)),
+            }
+        }
+        drop(state);
+        for (giver, item) in back {
+            giver.send(Some(item));
+        }
+        while let Some((_, taker)) = takers.pop() {
+            let _ = taker.send(None);
+        }
+    }
+
+    /// How many items nobody has taken.
+    pub fn len(&self) -> usize {
+        self.state.with(|state| state.items.count())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T, S> fmt::Debug for WorkQueue<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("WorkQueue");
+        if let Some(state) = self.state.try_lock() {
+            debug.field("unfinished", &state.unfinished).field("is_closed", &state.is_closed);
+        }
+        debug.finish_non_exhaustive()
+    }
+}
