@@ -47,7 +47,7 @@ pub enum TaskState {
     Running,
     /// It waits.
     Waiting {
-        /// For what: "a time", "a task", "unpark"; "a resumer", where [`suspend`](crate::task::suspend) was called.
+        /// For what: "a time", "a task", "a future", "unpark"; "a resumer", where [`suspend`](crate::task::suspend) was called.
         what: &'static str,
         /// Until when at most, by [the clock of the task](crate::task::now).
         until: Option<Instant>,
