@@ -88,7 +88,7 @@ pub(crate) fn adds_up(n: u64, future: impl Future<Output = u64>) -> Duration {
 
 fn main() {
     let harness = Harness::from_args();
-    harness.header();
+    harness.header(include_str!("../../Cargo.lock"), &["corosensei"]);
 
     harness.row("ready / corosensei", Some(1.0), 1_000_000, ours::ready, theirs::ready);
     harness.row("ready / .await", None, 1_000_000, ours::ready, theirs::ready_native);

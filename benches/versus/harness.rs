@@ -7,8 +7,7 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-// What a crate cannot ask of its dependencies and of its compiler, it can read.
-const LOCK: &str = include_str!("../../Cargo.lock");
+// What a crate cannot ask of its compiler, it can read.
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 
 /// Options of `cargo test` that are followed by a value, which is no filter.
@@ -97,18 +96,22 @@ impl Harness {
     }
 
     /// What is compared, how it was compiled, and on what it runs.
-    pub(crate) fn header(&self) {
+    ///
+    /// `lock` is the text of the Cargo.lock that names the peers.
+    pub(crate) fn header(&self, lock: &str, peers: &[&str]) {
         if self.mode == Mode::List {
             return;
         }
-        println!("switchback {} beside corosensei {}", env!("CARGO_PKG_VERSION"), corosensei());
-        println!("  features: the default ones of both");
+        let version = version(lock, "switchback");
+        let peers: Vec<String> = peers.iter().map(|peer| format!("{peer} {}", self::version(lock, peer))).collect();
+        println!("switchback {version} beside {}", peers.join(", "));
+        println!("  features: the default ones, where Cargo.toml does not say otherwise");
         println!("  compiler: {}, {} {}", rustc(), env::consts::ARCH, env::consts::OS);
         println!("  profile:  {}", profile());
         println!("  machine:  {}", machine());
         if self.mode == Mode::Time {
             println!("  batches:  {}, interleaved; nanoseconds", self.batches);
-            println!("{:24}{:^22}{:^24}{:^31}", "", "switchback", "corosensei", "ratio");
+            println!("{:24}{:^22}{:^24}{:^31}", "", "switchback", "the peer", "ratio");
             let (least, median) = ("min", "median");
             println!(
                 "{:24}{least:>10}{median:>10}{least:>13}{median:>10}{median:>12}{:>16}{:>10}",
@@ -242,11 +245,12 @@ fn show(ratio: f64) -> String {
     if ratio < 0.01 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.3}") }
 }
 
-/// The version of corosensei in Cargo.lock.
-fn corosensei() -> &'static str {
-    let mut packages = LOCK.split("[[package]]").filter(|package| package.contains("name = \"corosensei\"\n"));
-    let package = packages.next().expect("Cargo.lock names corosensei");
-    assert!(packages.next().is_none(), "Cargo.lock names two versions of corosensei: which one is this?");
+/// The version of a package in the text of a Cargo.lock.
+fn version<'a>(lock: &'a str, name: &str) -> &'a str {
+    let line = format!("name = \"{name}\"\n");
+    let mut packages = lock.split("[[package]]").filter(|package| package.contains(&line));
+    let package = packages.next().expect("Cargo.lock names the package");
+    assert!(packages.next().is_none(), "Cargo.lock names two versions of {name}: which one is this?");
     let version = package.lines().find_map(|line| line.strip_prefix("version = "));
     version.expect("a package has a version").trim_matches('"')
 }

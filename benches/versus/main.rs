@@ -39,7 +39,7 @@ const TREE: u64 = 1 << 20;
 
 fn main() {
     let harness = Harness::from_args();
-    harness.header();
+    harness.header(include_str!("../../Cargo.lock"), &["corosensei"]);
 
     // Round trips. What a predictor of returns makes of a switch shows as soon as the yield is inside a call.
     harness.row("body", Some(1.15), 1_000_000, ours::body, theirs::body);

@@ -98,6 +98,18 @@ impl<Y, S, E> Yielder<Y, S, E> {
         if link.is_null() || (thread::panicking() && !control.take_woken_panicking()) {
             return Err(Thrown::Misuse(self.refuse(value)));
         }
+        // SAFETY: the link is not null.
+        unsafe { self.exchange_unrefused(value) }
+    }
+
+    /// [`exchange`](Self::exchange) without the question whether the coroutine can be suspended.
+    ///
+    /// # Safety
+    ///
+    /// The link is not null: see [`can_yield`](Self::can_yield).
+    #[inline(always)]
+    pub(crate) unsafe fn exchange_unrefused(&self, value: Y) -> Result<(usize, S), Thrown<E>> {
+        let link = self.control.root.link.get();
         // SAFETY: a link that is not null is a consumer that waits for this coroutine (invariant 2), and takes YIELDED
         // with a Y (invariant 3).
         let arrival = unsafe { arch::suspend(link, YIELDED, encode(&value)) };

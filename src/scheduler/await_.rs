@@ -76,8 +76,7 @@ fn pause(running: &Running, waker: &Waker) -> Waited {
     }
     if header.await_.end() {
         // A future that wakes its task each time goes through the scheduler like others.
-        running.worker().push_ready(header);
-        running.switch();
+        running.yield_now();
         if cancel::is_pending(running) {
             return Waited::Last;
         }

@@ -203,10 +203,7 @@ pub(super) fn why(running: &Running, tell: bool) -> Cancelled {
 /// reported when it has gone on for long.
 pub(super) fn pass(running: &Running) {
     count(running);
-    if running.can_switch() {
-        running.worker().push_ready(running.header());
-        running.switch();
-    }
+    running.yield_now();
 }
 
 /// Counts a call that returns `Cancelled`.

@@ -3,6 +3,7 @@
 use super::cancel::Node;
 use super::cell::WaitCell;
 use super::header::Header;
+use super::remote::Remote;
 use super::word::Generation;
 use super::worker::Worker;
 use crate::Yielder;
@@ -146,14 +147,29 @@ impl Running {
         Cancelled::new(reason, self.header().scope_id())
     }
 
-    /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
+    /// Lets the other tasks run that are ready. False if the task cannot be switched away from.
     #[inline(always)]
-    pub(super) fn switch(&self) {
+    pub(super) fn yield_now(&self) -> bool {
+        if !self.can_switch() {
+            return false;
+        }
+        self.worker().push_ready(self.header());
+        // SAFETY: it can be.
+        unsafe { self.switch() };
+        true
+    }
+
+    /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
+    ///
+    /// # Safety
+    ///
+    /// [`can_switch`](Self::can_switch) has said so, and the task has not been suspended since, and does not unwind.
+    #[inline(always)]
+    pub(super) unsafe fn switch(&self) {
         let bodies = Bodies::set_aside();
-        // SAFETY: as above.
-        if unsafe { self.yielder.as_ref() }.yield_(()).is_err() {
-            // Nobody closes the coroutine of a task, and who is refused has not asked `can_switch`: the worker would
-            // go on with a wait that has not been waited for.
+        // SAFETY: the yielder as above; by this function's contract it can yield.
+        if unsafe { self.yielder.as_ref().exchange_unrefused(()) }.is_err() {
+            // Nobody closes the coroutine of a task: the worker would go on with a wait that has not been waited for.
             crate::coroutine::abort("a task could not be suspended");
         }
         bodies.put_back();
@@ -177,6 +193,12 @@ impl Current<'_> {
 
     pub(super) fn is(header: &Header) -> bool {
         Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.header(), header)))
+    }
+
+    /// Whether the current task is one of this worker.
+    #[inline(always)]
+    pub(super) fn is_of(remote: &'static Remote) -> bool {
+        Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.worker().remote, remote)))
     }
 
     /// The newest task that has not started is likely to be what the current one is about to wait for.

@@ -47,6 +47,8 @@ pub(super) struct Origin {
     pub(super) name: Option<Box<str>>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) class: Class,
+    /// The one worker that can run it, if that was known when it was spawned.
+    pub(super) home: Option<&'static Remote>,
 }
 
 /// What is known of a task. Who may touch what (invariant 19):
@@ -115,6 +117,7 @@ pub(super) struct Cancel {
 }
 
 impl Header {
+    #[inline(always)]
     pub(super) fn new(vtable: &'static VTable, origin: Origin, locals: Option<Arc<Locals>>) -> Self {
         Self {
             vtable,

@@ -121,7 +121,8 @@ impl<T> JoinHandle<T> {
             return Ok(());
         }
         Current::prefer_newest();
-        let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait(resumer));
+        let is_home = self.task.header().origin.home.is_some_and(Current::is_of);
+        let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait_at(is_home, resumer));
         match waited {
             Ok(()) => Ok(()),
             Err(interrupted) => self.interrupted(interrupted),
@@ -131,6 +132,12 @@ impl<T> JoinHandle<T> {
     /// Resumes that one when the task ends; at once, if it has ended.
     #[inline(always)]
     pub(crate) fn begin_wait(&mut self, resumer: Resumer<()>) {
+        self.begin_wait_at(false, resumer);
+    }
+
+    /// [`begin_wait`](Self::begin_wait); whether the caller waits for nothing else, on the one worker that can run the task.
+    #[inline(always)]
+    fn begin_wait_at(&mut self, is_home: bool, resumer: Resumer<()>) {
         if !self.stop_polling() {
             core::hint::cold_path();
             let _ = resumer.send(());
@@ -140,7 +147,8 @@ impl<T> JoinHandle<T> {
         let header = self.task.header();
         // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
         unsafe { *header.joiner.get() = Some(Joiner::Resumer(resumer)) };
-        if !header.join.begin_joining() {
+        let joining = if is_home { header.join.begin_joining_at_home() } else { header.join.begin_joining() };
+        if !joining {
             // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
             let joiner = unsafe { (*header.joiner.get()).take() };
             joiner.into_iter().for_each(Joiner::wake);

@@ -119,6 +119,21 @@ pub(super) unsafe fn leak(task: NonNull<Header>) {
     }
 }
 
+/// [`release`] by the worker that has run the task: see [`JoinWord::release_here`](super::word::JoinWord::release_here).
+///
+/// # Safety
+///
+/// As for [`release`], and no other task has run on this thread since [`complete`].
+#[inline(always)]
+pub(super) unsafe fn release_here(task: NonNull<Header>) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if task.as_ref().join.release_here() {
+            (task.as_ref().vtable.free)(task);
+        }
+    }
+}
+
 /// Gives up the scheduler's reference.
 ///
 /// # Safety

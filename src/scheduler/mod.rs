@@ -127,11 +127,9 @@ pub fn yield_now() -> Result<(), Cancelled> {
             std::thread::yield_now();
             return Ok(());
         };
-        if !running.can_switch() {
+        if !running.yield_now() {
             return Err(running.refusal());
         }
-        running.worker().push_ready(running.header());
-        running.switch();
         match cancel::pending(running) {
             None => {
                 running.ignored.set(0);

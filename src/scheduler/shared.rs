@@ -294,7 +294,8 @@ where
     // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 21).
     let guard = AbortOnUnwind;
     let worker = Worker::new(Arc::clone(&shared), 0, own);
-    let origin = Origin { id: spawn::next_id(), name: Some("main".into()), spawned_at, class: config.main_class };
+    let name = Some("main".into());
+    let origin = Origin { id: spawn::next_id(), name, spawned_at, class: config.main_class, home: None };
     let task = task::create(main, origin, None);
     // SAFETY: one of the two references is the handle's, of a task that returns a T.
     let handle = unsafe { super::join::JoinHandle::<T>::new(TaskRef::from_raw(task)) };

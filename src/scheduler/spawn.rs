@@ -6,7 +6,7 @@ use super::handle::Handle;
 use super::header::{Header, Origin, TaskRef};
 use super::join::JoinHandle;
 use super::local::Locals;
-use super::queue::Unstarted;
+use super::queue::{Fresh, Unstarted};
 use super::shared::Shared;
 use super::task;
 use super::worker::Worker;
@@ -254,8 +254,8 @@ impl Builder {
         T: Send + 'static,
     {
         let (wanted, f) = self.wanted(f)?;
-        let origin =
-            Origin { id: next_id(), name: wanted.name, spawned_at, class: wanted.class.unwrap_or(shared.config.class) };
+        let class = wanted.class.unwrap_or(shared.config.class);
+        let origin = Origin { id: next_id(), name: wanted.name, spawned_at, class, home: None };
         let task = task::create(f, origin, None);
         // SAFETY: there are two references; one is the handle's, of a task that returns a T.
         let handle = unsafe { JoinHandle::new(TaskRef::from_raw(task)) };
@@ -322,6 +322,10 @@ where
             name: wanted.name,
             spawned_at,
             class: wanted.class.unwrap_or(worker.shared().config.class),
+            home: match (&place, index, &worker.fresh) {
+                (_, Some(_), _) | (Place::Any, None, Fresh::Shared(..)) => None,
+                _ => Some(worker.remote),
+            },
         };
         let task = task::create(f, origin, inherited_locals());
         // SAFETY: it has just been made, and nobody else knows of it.

@@ -310,7 +310,8 @@ pub(super) fn in_task<T, E>(
         panic::resume_unwind(payload);
     }
     if !running.was_delivered.replace(false) {
-        running.switch();
+        // SAFETY: it can, as was asked at the beginning; `register` has returned, and could not suspend the task.
+        unsafe { running.switch() };
     }
     running.ignored.set(0);
     match slot.into_inner() {
@@ -331,7 +332,8 @@ fn give_up(running: &Running, cell: &WaitCell, generation: Generation, pass: boo
         }
     } else if !running.was_delivered.replace(false) {
         // Somebody else has claimed it, and will wake the task.
-        running.switch();
+        // SAFETY: as in `in_task`. A panic of `register` has been caught.
+        unsafe { running.switch() };
     }
 }
 

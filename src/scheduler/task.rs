@@ -5,7 +5,7 @@ use super::join::JoinError;
 use super::local::Locals;
 use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -31,11 +31,13 @@ pub(super) fn create<F, T>(f: F, origin: Origin, locals: Option<Arc<Locals>>) ->
 where
     F: FnOnce() -> T,
 {
-    let task = Task {
+    // The room first: what is made before it would be copied there.
+    let mut room = Box::<Task<F, T>>::new_uninit();
+    room.write(Task {
         header: Header::new(const { &Task::<F, T>::VTABLE }, origin, locals),
         stage: UnsafeCell::new(Stage::<F, T>::New(f)),
-    };
-    NonNull::from(Box::leak(Box::new(task))).cast()
+    });
+    NonNull::from(Box::leak(room)).cast()
 }
 
 /// Takes the outcome of a task.
@@ -76,13 +78,23 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     }
 
     unsafe fn run(task: NonNull<Header>) {
-        // SAFETY: the task's own coroutine has the stage until COMPLETE.
-        let Stage::New(f) = (unsafe { Self::replace(task, Stage::Empty) }) else {
-            unreachable!("a task is run once");
+        // Of the stage only what is in it is moved, here and in `take`: to copy an enum by wide loads, which has just been
+        // written by narrow stores, costs more than all else in this function.
+        // SAFETY: as in `replace`: the task's own coroutine has the stage until COMPLETE.
+        let stage = unsafe { task.cast::<Self>().as_ref() }.stage.get();
+        // SAFETY: as above. What is read is forgotten at once.
+        let f = unsafe {
+            let Stage::New(f) = &*stage else { unreachable!("a task is run once") };
+            let f = ptr::read(f);
+            ptr::write(stage, Stage::Empty);
+            f
         };
-        let outcome = panic::catch_unwind(AssertUnwindSafe(f)).map_err(JoinError::Panicked);
-        // SAFETY: as above.
-        unsafe { Self::replace(task, Stage::Ended(outcome)) };
+        let ended = match panic::catch_unwind(AssertUnwindSafe(f)) {
+            Ok(value) => Stage::Ended(Ok(value)),
+            Err(payload) => Stage::Ended(Err(JoinError::Panicked(payload))),
+        };
+        // SAFETY: as above. What was there is empty.
+        unsafe { ptr::write(stage, ended) };
     }
 
     unsafe fn refuse(task: NonNull<Header>, error: JoinError) {
@@ -100,12 +112,18 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     }
 
     unsafe fn take(task: NonNull<Header>, place: *mut ()) {
-        // SAFETY: the task is complete, and the caller has the outcome.
-        let Stage::Ended(outcome) = (unsafe { Self::replace(task, Stage::Empty) }) else {
-            panic!("a JoinHandle was polled or joined after it had been ready");
-        };
-        // SAFETY: there is room for it, by the contract of the table.
-        unsafe { place.cast::<Result<T, JoinError>>().write(outcome) };
+        // SAFETY: as in `replace`: the task is complete, and the caller has the outcome.
+        let stage = unsafe { task.cast::<Self>().as_ref() }.stage.get();
+        let place = place.cast::<Result<T, JoinError>>();
+        // SAFETY: there is room for it, by the contract of the table. What is read is forgotten at once.
+        unsafe {
+            match &*stage {
+                Stage::Ended(Ok(value)) => place.write(Ok(ptr::read(value))),
+                Stage::Ended(Err(error)) => place.write(Err(ptr::read(error))),
+                _ => panic!("a JoinHandle was polled or joined after it had been ready"),
+            }
+            ptr::write(stage, Stage::Empty);
+        }
     }
 
     unsafe fn drop_outcome(task: NonNull<Header>) {

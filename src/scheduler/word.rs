@@ -31,11 +31,17 @@
 //! |---|---|---|---|
 //! | COMPLETE | the outcome is in the task, for the handle to take | the task, once | nobody |
 //! | JOINING | the joiner is in the task, for completion to take | the handle | the handle, if not COMPLETE |
+//! | HOME | with JOINING: the joiner is a task of the one worker that can run this one | with JOINING | with JOINING |
 //! | DETACHED | the handle is gone, and the outcome is the task's to drop | the handle's drop, if not COMPLETE | nobody |
 //! | the rest | references: the scheduler's, the handle's, those of `Task` values | | |
 //!
 //! JOINING and DETACHED together are impossible: a handle that is dropped does not join, and first takes back a waker that it has
 //! been polled with. COMPLETE with JOINING means that completion takes the joiner, or has. The last reference frees the task.
+//!
+//! With HOME and two references, which are the scheduler's and the handle's, one thread alone can reach the word: the worker's.
+//! The scheduler's reference is used there; the handle is in the frame of the joiner, which runs there; and whoever wants
+//! another reference makes it of one of these. So that worker completes the task and gives up the scheduler's reference by
+//! plain stores. It looks at the number each time: meanwhile the task may have given references to itself to other threads.
 //!
 //! # The park word
 //!
@@ -110,7 +116,8 @@ impl WaitWord {
 const COMPLETE: usize = 1;
 const JOINING: usize = 2;
 const DETACHED: usize = 4;
-const REFERENCE: usize = 8;
+const HOME: usize = 8;
+const REFERENCE: usize = 16;
 
 /// See the module's table.
 pub(crate) struct JoinWord(AtomicUsize);
@@ -130,7 +137,12 @@ impl JoinWord {
     /// The outcome is in place. What was written before is seen by whoever finds it complete.
     #[inline(always)]
     pub(crate) fn complete(&self) -> Completed {
-        let word = self.0.fetch_or(COMPLETE, Ordering::AcqRel);
+        let mut word = self.0.load(Ordering::Acquire);
+        if Self::is_at_home(word) {
+            self.0.store(word | COMPLETE, Ordering::Release);
+        } else {
+            word = self.0.fetch_or(COMPLETE, Ordering::AcqRel);
+        }
         debug_assert!(word & COMPLETE == 0);
         Completed { is_joined: word & JOINING != 0, is_detached: word & DETACHED != 0 }
     }
@@ -146,6 +158,23 @@ impl JoinWord {
         self.0.fetch_or(JOINING, Ordering::AcqRel) & COMPLETE == 0
     }
 
+    /// [`begin_joining`](Self::begin_joining) by a task of the one worker that can run the task of this word, on its thread.
+    #[inline(always)]
+    pub(crate) fn begin_joining_at_home(&self) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        if word / REFERENCE != 2 {
+            return self.begin_joining();
+        }
+        self.0.store(word | JOINING | HOME, Ordering::Release);
+        word & COMPLETE == 0
+    }
+
+    /// Whether the worker that runs the task is alone with this word.
+    #[inline(always)]
+    fn is_at_home(word: usize) -> bool {
+        word & HOME != 0 && word / REFERENCE == 2
+    }
+
     /// Whether there is a joiner in place. The handle asks.
     #[inline(always)]
     pub(crate) fn is_joining(&self) -> bool {
@@ -155,7 +184,7 @@ impl JoinWord {
     /// The joiner does not wait any more: whether its place is the handle's again. If not, the task is complete.
     pub(crate) fn end_joining(&self) -> bool {
         let ended = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
-            (word & COMPLETE == 0).then_some(word & !JOINING)
+            (word & COMPLETE == 0).then_some(word & !(JOINING | HOME))
         });
         ended.is_ok()
     }
@@ -176,6 +205,18 @@ impl JoinWord {
             // Two thousand million values leaked; one more round and it would be freed under them.
             std::process::abort();
         }
+    }
+
+    /// [`release`](Self::release) of the scheduler's reference, on the thread that has completed the task, before the joiner
+    /// goes on if that is a task of the same worker.
+    #[inline(always)]
+    pub(crate) fn release_here(&self) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        if Self::is_at_home(word) {
+            self.0.store(word - REFERENCE, Ordering::Release);
+            return false;
+        }
+        self.release()
     }
 
     /// Gives up a reference: whether it was the last.

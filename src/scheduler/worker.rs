@@ -28,7 +28,7 @@ use super::current::{self, Running, with_worker};
 use super::handle::Task;
 use super::header::{Body, Header, TaskRef};
 use super::join::JoinError;
-use super::life::{end_unstarted, live, release};
+use super::life::{end_unstarted, live, release_here};
 use super::queue::{Fresh, Ready, Unstarted, steal};
 use super::remote::Remote;
 use super::seed::Seeded;
@@ -269,11 +269,13 @@ impl Worker {
             // SAFETY: it was to be run, so it is in no queue.
             unsafe { self.ready.push(next) };
         }
-        if self.prefers_newest.replace(false)
-            && self.may_chain()
-            && let Some(newest) = self.fresh.newest()
-        {
-            return Some(newest);
+        if self.prefers_newest.get() {
+            self.prefers_newest.set(false);
+            if self.may_chain()
+                && let Some(newest) = self.fresh.newest()
+            {
+                return Some(newest);
+            }
         }
         self.chain.set(0);
         if self.ready.is_empty() {
@@ -301,7 +303,10 @@ impl Worker {
     #[inline(never)]
     fn turn(&self) -> Option<NonNull<Header>> {
         self.look();
-        if let Some(task) = self.shared.injector.pop() {
+        // Asked first, as `pop` of an empty queue has a fence.
+        if !self.shared.injector.is_empty()
+            && let Some(task) = self.shared.injector.pop()
+        {
             return Some(task.0);
         }
         self.passed.set(self.passed.get() + TURN);
@@ -403,24 +408,24 @@ impl Worker {
             unsafe { live(task, yielder) };
             Ok(())
         };
-        match Body::described(origin.class, origin.name.clone(), origin.spawned_at, body) {
-            Ok(mut body) => {
-                let state = body.resume();
-                self.running.set(ptr::null());
-                if matches!(state, Ok(CoroutineState::Yielded(()))) {
-                    // SAFETY: as in `step`.
-                    unsafe { *header.body.get() = Some(body) };
-                    let mut started = self.started.borrow_mut();
-                    header.listed.set(started.len());
-                    started.push(task);
-                } else {
-                    drop(body);
-                    // SAFETY: the body has ended, and the task is in no queue or list.
-                    unsafe { self.retire(task) };
-                }
-            }
-            Err(error) => self.no_stack(task, Box::new(error)),
+        // It is moved only when it is to stay: see `Task::run`.
+        let mut made = Body::described(origin.class, origin.name.clone(), origin.spawned_at, body);
+        let Ok(body) = &mut made else {
+            return made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error)));
+        };
+        let state = body.resume();
+        self.running.set(ptr::null());
+        if matches!(state, Ok(CoroutineState::Yielded(()))) {
+            // SAFETY: as in `step`.
+            unsafe { *header.body.get() = made.ok() };
+            let mut started = self.started.borrow_mut();
+            header.listed.set(started.len());
+            started.push(task);
+            return;
         }
+        // The stack has been given back: what is dropped at the end of this is an empty handle.
+        // SAFETY: the body has ended, and the task is in no queue or list.
+        unsafe { self.retire(task) };
     }
 
     #[cold]
@@ -441,8 +446,8 @@ impl Worker {
     /// It is complete, and the caller has the scheduler's reference, which is given up.
     #[inline(always)]
     unsafe fn retire(&self, task: NonNull<Header>) {
-        // SAFETY: by this function's contract.
-        unsafe { release(task) };
+        // SAFETY: by this function's contract; the task ran here, and its joiner, if it is this worker's, has not run since.
+        unsafe { release_here(task) };
         if !self.stalled.borrow().is_empty() {
             core::hint::cold_path();
             let stalled = self.stalled.borrow_mut().pop();

@@ -299,6 +299,35 @@ fn a_joiner_is_woken_and_the_last_one_frees() {
     });
 }
 
+/// Joiner and task are of one worker, here this thread; the task has given a reference away.
+#[test]
+fn at_home_the_last_one_frees_although_others_have_references() {
+    loom::model(|| {
+        let task = Task::new();
+        // SAFETY: without JOINING it is the handle's.
+        task.joiner.with_mut(|place| unsafe { *place = 7 });
+        assert!(task.join.begin_joining_at_home());
+        task.join.retain();
+        let other = Arc::clone(&task);
+        let holder = thread::spawn(move || {
+            other.join.retain();
+            other.release();
+            other.release();
+        });
+        // SAFETY: before COMPLETE it is the task's.
+        task.outcome.with_mut(|place| unsafe { *place = 5 });
+        assert!(task.join.complete().is_joined);
+        if task.join.release_here() {
+            panic!("the joiner has a reference");
+        }
+        assert!(task.join.is_complete());
+        task.take_outcome();
+        task.release();
+        holder.join().expect("it ends well");
+        assert!(task.freed.load(Ordering::Relaxed));
+    });
+}
+
 #[test]
 fn a_joiner_that_gives_up_gets_the_outcome_or_its_place_back() {
     loom::model(|| {
