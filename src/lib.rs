@@ -28,10 +28,13 @@ pub mod task {
     //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
 
     pub use crate::scheduler::{
-        Builder, ByBox, ByError, ByText, Completed, Errors, Failure, Handle, Interrupted, JoinError, JoinHandle,
-        JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, check_cancelled, current, join_all,
-        join_all_settled, park, park_timeout, race, scope, shield, spawn, spawn_local, spawn_on, suspend, yield_now,
+        Builder, ByBox, ByError, ByText, Completed, Dump, DumpedTask, Errors, Failure, Handle, Interrupted, JoinError,
+        JoinHandle, JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, TaskState, WorkerState,
+        all, check_cancelled, current, dump, join_all, join_all_settled, park, park_timeout, race, scope, shield,
+        spawn, spawn_local, spawn_on, suspend, yield_now,
     };
     pub use crate::sync::faces::*;
-    pub use crate::time::{Elapsed, Interval, deadline, interval, now, sleep, sleep_until, timeout, timeout_at};
+    pub use crate::time::{
+        Elapsed, Interval, Timeout, deadline, interval, now, sleep, sleep_until, timeout, timeout_at, timeout_with,
+    };
 }

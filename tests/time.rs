@@ -113,6 +113,35 @@ fn a_limit_of_zero_is_over_at_the_first_wait() {
 }
 
 #[test]
+fn a_timeout_that_is_moved_is_over_at_its_new_time_and_not_at_its_old_one() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let later = task::timeout_with(SECOND, |timeout| {
+            assert_eq!(timeout.deadline(), Some(start + SECOND));
+            timeout.reschedule(start + 5 * SECOND).expect("it is not over");
+            assert_eq!((timeout.deadline(), task::deadline()), (Some(start + 5 * SECOND), Some(start + 5 * SECOND)));
+            task::sleep(4 * SECOND)?;
+            timeout.reschedule(start + 3 * SECOND).expect("it is not over");
+            // It is now.
+            assert!(timeout.reschedule(start + 60 * SECOND).is_err());
+            task::sleep(SECOND)
+        });
+        assert!(later.expect_err("it was cut short").into_value().is_err());
+        assert_eq!(task::now(), start + 4 * SECOND);
+
+        let sooner = task::timeout_with(60 * SECOND, |timeout| {
+            timeout.reschedule(start + 5 * SECOND).expect("it is not over");
+            task::park()
+        });
+        assert!(sooner.is_err());
+        assert_eq!(task::now(), start + 5 * SECOND);
+        task::sleep(120 * SECOND).expect("no timer is left that cancels this");
+    });
+    let outside = task::timeout_with(SECOND, |timeout| (timeout.deadline(), timeout.reschedule(Instant::now())));
+    assert_eq!(outside, Ok((None, Ok(()))));
+}
+
+#[test]
 fn a_cancellation_that_is_swallowed_is_told_all_the_same_with_the_value() {
     virtual_runtime().run(|| {
         let over = task::timeout(SECOND, || {

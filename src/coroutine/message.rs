@@ -15,6 +15,8 @@ pub(super) const THROW: usize = 2;
 pub(super) const EXIT: usize = 3;
 /// Likewise; the closer has the id of the unwind.
 pub(super) const UNWIND: usize = 4;
+/// The word is the address of a [`ParentCall`](super::yielder::ParentCall): run it, and answer by `INSPECTED`.
+pub(super) const INSPECT: usize = 7;
 // A fresh body is started by NEXT, or by:
 /// Drop the closure and end.
 pub(super) const DISCARD: usize = 5;
@@ -38,6 +40,8 @@ pub(super) const STUCK: usize = 4;
 pub(super) const IGNORED: usize = 5;
 /// Likewise: the delegator is to unwind, and leaves the delegate as it is.
 pub(super) const LEAVE: usize = 6;
+/// An inspection is over, and the body is parked where it was. No value.
+pub(super) const INSPECTED: usize = 7;
 
 /// Whether a `T` travels in the word itself.
 pub(super) const fn fits_in_word<T>() -> bool {

@@ -309,6 +309,13 @@ impl<Y: 'static, S: 'static, R: 'static, E: 'static> Coroutine<Y, S, R, E> {
     }
 }
 
+impl<Y, S, R, E> Coroutine<Y, S, R, E> {
+    /// Runs `f` on the coroutine's stack, where that is suspended, and leaves it so: to walk it from there. False if it is not.
+    pub(crate) fn inspect(&mut self, f: &mut dyn FnMut()) -> bool {
+        self.raw.inspect(f)
+    }
+}
+
 impl<Y, S, R> Coroutine<Y, S, R> {
     /// An iterator over what the coroutine yields that keeps what it returns: see [`Values`].
     ///

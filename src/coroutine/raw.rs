@@ -3,7 +3,9 @@
 use super::control::{self, Control, RUNNING, Standing};
 use super::entry::{self, Failure, Outcome};
 use super::error::{SendError, Thrown};
-use super::message::{CALL, DISCARD, FAILED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, decode, encode};
+use super::message::{
+    CALL, DISCARD, FAILED, INSPECT, INSPECTED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, address_of, decode, encode,
+};
 use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
@@ -247,6 +249,28 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         } {
             resume_panic(payload);
         }
+    }
+
+    /// Runs `f` on the stack of the coroutine, or of the innermost one that is parked in a yield of its, as if the yield had
+    /// called it. Nothing else happens to the coroutine: it is parked there again. False if it is not suspended.
+    ///
+    /// Panics of `f` are caught, and come to nothing.
+    #[inline(never)]
+    pub(super) fn inspect(&mut self, f: &mut dyn FnMut()) -> bool {
+        let control = self.control();
+        let parked = control.parked.get();
+        if parked.is_marked() {
+            return false;
+        }
+        let mut run = || mem::forget(panic::catch_unwind(panic::AssertUnwindSafe(&mut *f)));
+        let call = ParentCall::new(&mut run);
+        control.parked.set(RUNNING);
+        // SAFETY: it is not marked, so it is parked, and nobody else wakes it; INSPECT comes with the address of a call, which
+        // is there until it is answered (invariant 22).
+        let arrival = unsafe { arch::resume(parked, INSPECT, address_of(&call)) };
+        debug_assert_eq!(arrival.kind, INSPECTED);
+        control.parked.set(arrival.from);
+        true
     }
 
     pub(super) fn state(&self) -> State {

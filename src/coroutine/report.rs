@@ -62,6 +62,9 @@ pub enum Event {
     /// A task had not ended by the end of its runtime's grace period. It never goes on, and is leaked with its stack; or,
     /// if it computes without ever switching, its thread goes on without the runtime.
     NotEnded,
+    /// A task has run for longer than the [watchdog](crate::RuntimeBuilder::watchdog) allows, and has not switched: the other
+    /// tasks of its worker wait. Reported on the watchdog's thread.
+    NotSwitching,
 }
 
 impl Event {
@@ -72,6 +75,7 @@ impl Event {
             Self::PanicLost => "panicked when it was dropped, during a panic or after one",
             Self::Leaked => "could not be ended when it was dropped, and is leaked",
             Self::CancelIgnored => "is a task that goes on although it was cancelled",
+            Self::NotSwitching => "is a task that runs, and has not switched for longer than the watchdog allows",
             Self::NotEnded => {
                 "is a task that had not ended when the grace period of its runtime was over, and is leaked"
             }

@@ -2,7 +2,9 @@
 
 use super::control::{Closer, Control};
 use super::error::{Misuse, Thrown};
-use super::message::{CALL, EXIT, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode};
+use super::message::{
+    CALL, EXIT, INSPECT, INSPECTED, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode,
+};
 use super::report;
 use super::unwind;
 use crate::arch::{self, StackPointer, Word};
@@ -119,8 +121,34 @@ impl<Y, S, E> Yielder<Y, S, E> {
         } else {
             core::hint::cold_path();
             // SAFETY: the word is what goes with the kind.
-            Err(unsafe { self.thrown(arrival.kind, arrival.word) })
+            unsafe { self.not_a_value(arrival.kind, arrival.word) }
         }
+    }
+
+    /// What a message says that is not a value, or the first one after it that is not an inspection.
+    ///
+    /// # Safety
+    ///
+    /// The word is what goes with the kind.
+    #[cold]
+    #[inline(never)]
+    unsafe fn not_a_value(&self, mut kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
+        while kind == INSPECT {
+            // SAFETY: INSPECT comes with the address of a call in the inspector's frame, which waits for the answer
+            // (invariant 22). The link was renewed when this side was woken, and is that inspector.
+            let arrival = unsafe {
+                ParentCall::run(word);
+                arch::suspend(self.control.root.link.get(), INSPECTED, Word::uninit())
+            };
+            self.woken(arrival.from);
+            (kind, word) = (arrival.kind, arrival.word);
+        }
+        if kind <= NEXT {
+            // SAFETY: VALUE and NEXT come with an S.
+            return Ok((kind, unsafe { decode(word) }));
+        }
+        // SAFETY: by this function's contract, or the kind and the word are of one message.
+        Err(unsafe { self.thrown(kind, word) })
     }
 
     /// Whether a yield would suspend the coroutine, and not be refused.
@@ -155,8 +183,6 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// # Safety
     ///
     /// The word is what goes with the kind.
-    #[cold]
-    #[inline(never)]
     unsafe fn thrown(&self, kind: usize, word: Word) -> Thrown<E> {
         match kind {
             // SAFETY: THROW comes with an E.
@@ -317,9 +343,16 @@ impl<Y, S, E> Yielder<Y, S, E> {
     }
 }
 
-/// What a body wants to be run on its consumer's stack.
+/// What a body wants to be run on its consumer's stack, or an inspector on a body's.
 pub(super) struct ParentCall<'a> {
     run: &'a mut dyn FnMut(),
+}
+
+impl<'a> ParentCall<'a> {
+    /// A call of what catches its own panics.
+    pub(super) fn new(run: &'a mut dyn FnMut()) -> Self {
+        Self { run }
+    }
 }
 
 impl ParentCall<'_> {

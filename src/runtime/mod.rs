@@ -1,7 +1,9 @@
 //! Runtimes: how they are made, and how a program is run in one.
 #![forbid(unsafe_code)]
 
-use crate::scheduler::{self, Config, EnterError, JoinError};
+mod observe;
+
+use crate::scheduler::{self, Config, EnterError, JoinError, Observers};
 use crate::stack::{Class, StackError};
 use core::fmt;
 use core::panic::Location;
@@ -115,8 +117,16 @@ impl Default for Runtime {
         let main_class = Class::with(MAIN_STACK).unwrap_or(Class::DEFAULT);
         let name = "switchback-".to_owned();
         let grace = Duration::from_secs(5);
-        let config =
-            Config { workers, class: Class::DEFAULT, main_class, name, has_virtual_clock: false, seed: None, grace };
+        let config = Config {
+            workers,
+            class: Class::DEFAULT,
+            main_class,
+            name,
+            has_virtual_clock: false,
+            seed: None,
+            grace,
+            observers: Observers::default(),
+        };
         Self { config }
     }
 }
@@ -289,6 +299,7 @@ impl RuntimeBuilder {
         let class = |size: Option<usize>| size.map(Class::with).transpose().map_err(BuildError::Stack);
         self.config.class = class(self.stack_size)?.unwrap_or(self.config.class);
         self.config.main_class = class(self.main_stack_size)?.unwrap_or(self.config.main_class);
+        self.config.observers.runs = Default::default();
         Ok(Runtime { config: self.config })
     }
 }

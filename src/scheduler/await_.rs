@@ -84,6 +84,7 @@ fn pause(running: &Running, waker: &Waker) -> Waited {
         return Waited::Woken;
     }
     let waited = suspend_quietly(|resumer: Resumer<()>| {
+        running.waits_for.set(("a future", None));
         let generation = resumer.generation();
         header.parked.store(generation, Ordering::Relaxed);
         // From here on the wait is known by its number alone.

@@ -9,7 +9,7 @@ use super::current::{Current, Running};
 use super::header::TaskRef;
 use crate::cancelled::{CancelReason, Cancelled, ScopeId};
 use crate::coroutine::{self, Event};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// After how many calls in a row that have returned `Cancelled` a task is reported.
@@ -22,7 +22,7 @@ pub(crate) struct Node {
     depth: u32,
     is_shield: bool,
     /// When it will be cancelled, in nanoseconds of the runtime's clock; the greatest number, if that is not known.
-    deadline: u64,
+    deadline: AtomicU64,
     /// Left, but perhaps not yet taken off the task's chain.
     is_left: AtomicBool,
     /// Somebody inside was told of it.
@@ -61,6 +61,20 @@ impl Node {
         true
     }
 
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.get().is_some()
+    }
+
+    /// When it will be cancelled: see the field.
+    pub(crate) fn deadline(&self) -> u64 {
+        self.deadline.load(Ordering::Relaxed)
+    }
+
+    /// Whoever has set the timer moves it.
+    pub(crate) fn set_deadline(&self, deadline: u64) {
+        self.deadline.store(deadline, Ordering::Relaxed);
+    }
+
     /// Whether a call inside has returned `Cancelled` because of this.
     pub(crate) fn was_told(&self) -> bool {
         self.was_told.load(Ordering::Relaxed)
@@ -81,7 +95,7 @@ impl Entered {
                 id: ScopeId::new(),
                 depth,
                 is_shield: kind == Kind::Shield,
-                deadline: if let Kind::Timeout(deadline) = kind { deadline } else { u64::MAX },
+                deadline: AtomicU64::new(if let Kind::Timeout(deadline) = kind { deadline } else { u64::MAX }),
                 is_left: AtomicBool::new(false),
                 was_told: AtomicBool::new(false),
                 cancelled: OnceLock::new(),
@@ -234,7 +248,7 @@ pub(crate) fn deadline() -> Option<u64> {
         let mut first = u64::MAX;
         while let Some(node) = next {
             if !node.is_left.load(Ordering::Relaxed) {
-                first = first.min(node.deadline);
+                first = first.min(node.deadline());
                 if node.is_shield {
                     break;
                 }

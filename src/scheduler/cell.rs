@@ -99,6 +99,11 @@ impl WaitCell {
         self.word.is_waiting(generation)
     }
 
+    /// Whether its owner waits in it, and nobody has claimed that yet.
+    pub(super) fn has_waiter(&self) -> bool {
+        self.word.has_waiter()
+    }
+
     /// Where the claimer puts what is waited for. Only the claimer may ask, before it wakes the owner.
     #[inline(always)]
     pub(super) fn slot(&self) -> *mut () {

@@ -1,7 +1,7 @@
 //! The tasks of a scope: what both kinds of scope are made of.
 
 use super::cancel::{self, Entered, Kind};
-use super::current;
+use super::current::{self, tell_wait};
 use super::header::{Header, TaskRef};
 use super::join::JoinHandle;
 use super::life::drop_quietly;
@@ -164,6 +164,7 @@ impl Children {
         let mut shield = None;
         loop {
             let waited = suspend_quietly(|resumer: Resumer<()>| {
+                tell_wait("the tasks of a scope", None);
                 let mut state = self.0.lock();
                 if state.running == 0 {
                     drop(state);

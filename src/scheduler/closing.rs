@@ -1,6 +1,8 @@
 //! The end of a worker: what becomes of its tasks.
 
 use super::cell::WaitCell;
+use super::handle::Task;
+use super::header::TaskRef;
 use super::join::JoinError;
 use super::life::{end_unstarted, leak};
 use super::worker::Worker;
@@ -64,6 +66,9 @@ impl Worker {
             // SAFETY: what was in a queue is valid; a started one has been leaked above.
             unsafe {
                 if task.as_ref().running.get().is_null() {
+                    if let Some(watch) = &self.shared().watch {
+                        watch.ended_unstarted(&Task::new(TaskRef::to(task.as_ref())));
+                    }
                     let why = Cancelled::new(CancelReason::Shutdown, task.as_ref().scope_id());
                     end_unstarted(task, JoinError::Cancelled(why));
                 }

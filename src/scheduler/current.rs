@@ -31,6 +31,17 @@ pub(crate) struct Running {
     pub(super) shield: Cell<u32>,
     /// How many calls have returned `Cancelled` in a row.
     pub(super) ignored: Cell<u32>,
+    /// While it waits: for what, and until when at most. For dumps.
+    pub(super) waits_for: Cell<(&'static str, Option<u64>)>,
+}
+
+/// What a wait is for that does not say so: see [`tell_wait`].
+pub(super) const SOMETHING: (&str, Option<u64>) = ("a resumer", None);
+
+/// Says for what the calling task is about to wait. To be called where a wait is registered.
+#[inline(always)]
+pub(crate) fn tell_wait(what: &'static str, until: Option<u64>) {
+    Current::with(|current| current.into_iter().for_each(|current| current.running.waits_for.set((what, until))));
 }
 
 thread_local! {
@@ -70,6 +81,7 @@ impl Running {
             node: RefCell::new(None),
             shield: Cell::new(0),
             ignored: Cell::new(0),
+            waits_for: Cell::new(SOMETHING),
         }
     }
 

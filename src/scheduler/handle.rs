@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::current::{Current, with_worker};
+use super::dump::Dump;
 use super::header::{Header, TaskRef};
 use super::shared::Shared;
 use crate::cancelled::{CancelReason, ScopeId};
@@ -38,6 +39,26 @@ impl Task {
     #[must_use]
     pub fn id(&self) -> TaskId {
         TaskId::of(self.0.header())
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.0.header().origin.id
+    }
+
+    /// Gives a task that is being spawned the span that is current here.
+    #[cfg(feature = "tracing")]
+    pub(super) fn take_current_span(&self) {
+        self.with_spans(|spans| *spans = super::spans::Spans::of_caller());
+    }
+
+    /// Calls `f` with the task's spans. Only who may touch its locals may call it (invariant 19).
+    #[cfg(feature = "tracing")]
+    pub(super) fn with_spans<T>(&self, f: impl FnOnce(&mut Option<super::spans::Spans>) -> T) -> T {
+        let place = &self.0.header().spans;
+        let mut spans = place.take();
+        let result = f(&mut spans);
+        place.set(spans);
+        result
     }
 
     /// The name that it was given.
@@ -133,6 +154,22 @@ impl Handle {
     #[must_use]
     pub fn current() -> Option<Self> {
         with_worker(|worker| Self(Arc::clone(worker.shared())))
+    }
+
+    /// What its tasks are at, and where: see [`Dump`]. This waits for the workers to answer, without suspending the task that
+    /// calls it.
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        Dump::of(&[Arc::clone(&self.0)], true)
+    }
+
+    /// Its tasks that have not ended. asyncio's `all_tasks`.
+    ///
+    /// As with a [`dump`](Self::dump), workers tell of theirs one after another, so this is no picture of one moment; those of
+    /// a worker that does not switch are not in it.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        Dump::of(&[Arc::clone(&self.0)], false).tasks().iter().map(|task| task.task().clone()).collect()
     }
 
     /// How many workers it has.

@@ -56,7 +56,7 @@ pub(super) struct Origin {
 /// - `join`, `cancel`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
 /// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
-/// - `locals`, `seat`: likewise, and from then on its worker;
+/// - `locals`, `spans`, `seat`: likewise, and from then on its worker;
 /// - `joiner`: see the join word;
 /// - the rest: the worker that has started the task.
 #[repr(C)]
@@ -72,6 +72,9 @@ pub(crate) struct Header {
     pub(super) listed: Cell<usize>,
     pub(super) joiner: UnsafeCell<Option<Joiner>>,
     pub(super) locals: Cell<Option<Arc<Locals>>>,
+    /// Those that it is in while it runs.
+    #[cfg(feature = "tracing")]
+    pub(super) spans: Cell<Option<super::spans::Spans>>,
     /// The place in a scope, to be left at the very end.
     pub(super) seat: Cell<Option<Seat>>,
     pub(super) cancel: Cancel,
@@ -127,6 +130,8 @@ impl Header {
             listed: Cell::new(usize::MAX),
             joiner: UnsafeCell::new(None),
             locals: Cell::new(locals),
+            #[cfg(feature = "tracing")]
+            spans: Cell::new(None),
             seat: Cell::new(None),
             cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
             park: ParkWord::new(),

@@ -1,7 +1,7 @@
 //! Waiting for a task to end.
 
 use super::cancel;
-use super::current::Current;
+use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
 use super::header::{Joiner, TaskRef};
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
@@ -143,6 +143,7 @@ impl<T> JoinHandle<T> {
             let _ = resumer.send(());
             return;
         }
+        tell_wait("a task", None);
         let header = self.task.header();
         // SAFETY: without JOINING the place is the handle's, which is borrowed for this.
         unsafe { *header.joiner.get() = Some(Joiner::Resumer(resumer)) };

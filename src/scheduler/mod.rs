@@ -13,6 +13,8 @@
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
+//! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
+//! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
 mod atomic;
 mod await_;
@@ -24,29 +26,42 @@ mod clock;
 mod closing;
 mod current;
 mod driver;
+mod dump;
 mod errors;
+mod frames;
 mod handle;
 mod header;
 mod inbox;
+mod inspect;
 mod join;
 mod life;
 mod local;
 mod park;
+mod print;
 mod queue;
 mod remote;
 mod scope;
 mod seed;
 mod several;
 mod shared;
+#[cfg(unix)]
+mod sigquit;
+#[cfg(feature = "tracing")]
+mod spans;
 mod spawn;
 mod suspend;
 mod task;
 mod timers;
+mod trace;
 mod waker;
+mod walk;
+mod watch;
+mod watchdog;
 mod word;
 mod worker;
 
 pub use cancel::{check_cancelled, shield};
+pub use dump::{Dump, DumpedTask, TaskState, WorkerState, all, dump};
 pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
@@ -57,13 +72,17 @@ pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
 pub use spawn::{Builder, SpawnError, spawn, spawn_local, spawn_on};
 pub use suspend::{Interrupted, Resumer, suspend};
 
-pub(crate) use cancel::{Entered, Kind, deadline};
+pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
 pub(crate) use claim::{Claimed, Limit, Stopped, suspend_until};
 pub(crate) use clock::Clock;
+pub(crate) use current::tell_wait;
+pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
+pub(crate) use trace::Sink;
+pub(crate) use watch::Observers;
 
 use crate::cancelled::{CancelReason, Cancelled};
 use current::Current;

@@ -2,7 +2,7 @@
 //! The word by which it does so is in `word.rs`.
 #![forbid(unsafe_code)]
 
-use super::current::Current;
+use super::current::{Current, tell_wait};
 use super::header::Header;
 use super::suspend::{Interrupted, Resumer, suspend};
 use super::timers::{Alarm, set_alarm, unset_alarm};
@@ -71,6 +71,7 @@ fn park_in(current: Current<'_>, deadline: Option<u64>) -> Result<(), Cancelled>
     }
     let mut alarm = None;
     let waited = suspend(|resumer: Resumer<()>| {
+        tell_wait("unpark", deadline);
         let generation = resumer.generation();
         header.parked.store(generation, Ordering::Relaxed);
         match deadline {

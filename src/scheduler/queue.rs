@@ -38,6 +38,16 @@ impl Ready {
         }
     }
 
+    /// Calls `f` with each, in order. It must not touch the queue.
+    pub(super) fn for_each(&self, mut f: impl FnMut(NonNull<Header>)) {
+        let mut next = NonNull::new(self.first.get());
+        while let Some(task) = next {
+            f(task);
+            // SAFETY: as in `pop`.
+            next = NonNull::new(unsafe { Header::next(task) });
+        }
+    }
+
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         let first = NonNull::new(self.first.get())?;
@@ -87,6 +97,20 @@ impl Fresh {
         match self {
             Self::Own(queue) => queue.borrow_mut().pop_front().map(|task| task.0),
             Self::Shared(_, stealer) => steal(stealer),
+        }
+    }
+
+    /// Calls `f` with each. Those that others may steal are taken out and put back: for a moment nobody finds them.
+    pub(super) fn for_each(&self, mut f: impl FnMut(NonNull<Header>)) {
+        match self {
+            Self::Own(queue) => queue.borrow().iter().for_each(|task| f(task.0)),
+            Self::Shared(deque, _) => {
+                let mut all: Vec<_> = core::iter::from_fn(|| deque.pop()).collect();
+                while let Some(task) = all.pop() {
+                    f(task.0);
+                    deque.push(task);
+                }
+            }
         }
     }
 

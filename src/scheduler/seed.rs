@@ -32,6 +32,10 @@ impl Seeded {
         Some(self.tasks.swap_remove(place))
     }
 
+    pub(super) fn tasks(&self) -> &[NonNull<Header>] {
+        &self.tasks
+    }
+
     pub(super) fn take(&mut self) -> Vec<NonNull<Header>> {
         mem::take(&mut self.tasks)
     }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::cancel::shield;
+use super::current::tell_wait;
 use super::errors::{Errors, Failure};
 use super::join::{JoinError, JoinHandle};
 use super::scope::scope;
@@ -249,6 +250,7 @@ impl<T: Send + 'static> JoinSet<T> {
 
     fn wait(&self) -> Result<(), Cancelled> {
         let waited = suspend(|resumer: Resumer<()>| {
+            tell_wait("a task of a set", None);
             let mut ended = self.ended.0.lock();
             if ended.0.is_empty() {
                 let last = ended.1.replace(resumer);

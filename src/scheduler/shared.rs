@@ -1,10 +1,14 @@
 //! What the workers of a runtime share, and how a runtime begins and ends.
 
 use super::clock::Clock;
-use super::header::{Origin, TaskRef};
+use super::handle::Task;
+use super::header::{Header, Origin, TaskRef};
+use super::inspect::Requests;
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 use super::remote::Remote;
+use super::watch::{Observers, Watch};
+use super::watchdog::Watchdog;
 use super::worker::Worker;
 use super::{current, spawn, task};
 use crate::cancelled::Cancelled;
@@ -32,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) has_virtual_clock: bool,
     pub(crate) seed: Option<u64>,
     pub(crate) grace: Duration,
+    pub(crate) observers: Observers,
 }
 
 /// What the workers of a runtime share.
@@ -42,6 +47,9 @@ pub(crate) struct Shared {
     /// What was spawned from outside.
     pub(super) injector: SegQueue<Unstarted>,
     pub(super) clock: Clock,
+    pub(super) requests: Requests,
+    /// None if nobody looks on.
+    pub(super) watch: Option<Box<Watch>>,
     /// Whether another thread can run while one looks around for work.
     pub(super) may_spin: bool,
     phase: AtomicU8,
@@ -92,6 +100,8 @@ impl Shared {
             stealers,
             injector: SegQueue::new(),
             clock: Clock::new(config.has_virtual_clock),
+            requests: Requests::default(),
+            watch: Watch::new(&config.observers, workers, &config.name),
             may_spin: thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
             phase: AtomicU8::new(Phase::Open as u8),
             sleeping: AtomicUsize::new(0),
@@ -148,6 +158,15 @@ impl Shared {
         }
     }
 
+    /// A task has been made in this runtime, and is in no queue yet.
+    #[inline(always)]
+    pub(super) fn tell_of_spawn(&self, task: &Header) {
+        if let Some(watch) = &self.watch {
+            core::hint::cold_path();
+            watch.spawned(&Task::new(TaskRef::to(task)));
+        }
+    }
+
     /// A worker is about to sleep. It looks around once more after this.
     pub(super) fn announce_sleep(&self, index: usize, deadline: Option<u64>) {
         let mut asleep = self.asleep.lock();
@@ -192,6 +211,10 @@ impl Shared {
         false
     }
 
+    pub(super) fn has_ended(&self, index: usize) -> bool {
+        self.asleep.lock()[index] == Sleep::Ended
+    }
+
     fn wake_all(&self) {
         for remote in &self.remotes {
             remote.driver().unpark();
@@ -221,6 +244,9 @@ impl Shared {
         while let Some(task) = self.injector.pop() {
             // SAFETY: it was in the queue, so it has not started and is ours.
             unsafe {
+                if let Some(watch) = &self.watch {
+                    watch.ended_unstarted(&Task::new(TaskRef::to(task.0.as_ref())));
+                }
                 let why = Cancelled::new(crate::CancelReason::Shutdown, task.0.as_ref().scope_id());
                 end_unstarted(task.0, super::join::JoinError::Cancelled(why));
             }
@@ -257,6 +283,10 @@ where
     }
     let (shared, mut fresh) = Shared::new(config.clone());
     let own = fresh.remove(0);
+    let looking_on = match LookingOn::start(&shared) {
+        Ok(looking_on) => looking_on,
+        Err(error) => return Err((EnterError::Thread(error), main)),
+    };
     let threads = match start_threads(&shared, fresh) {
         Ok(threads) => threads,
         Err(error) => return Err((EnterError::Thread(error), main)),
@@ -269,6 +299,8 @@ where
     let task = task::create(main, origin, None);
     // SAFETY: one of the two references is the handle's, of a task that returns a T.
     let handle = unsafe { super::join::JoinHandle::<T>::new(TaskRef::from_raw(task)) };
+    // SAFETY: nobody has it yet.
+    shared.tell_of_spawn(unsafe { task.as_ref() });
     worker.push_pinned(Unstarted(task));
     worker.on_this_thread(|| {
         worker.run(|| handle.is_finished());
@@ -281,9 +313,40 @@ where
     });
     shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
     shared.drain();
+    drop(looking_on);
     core::mem::forget(guard);
     // Complete, so this does not wait.
     Ok(handle.join())
+}
+
+/// What looks on from outside of the workers as long as a run lasts.
+struct LookingOn {
+    shared: Arc<Shared>,
+    _watchdog: Option<Watchdog>,
+    #[cfg(unix)]
+    _on_sigquit: Option<super::sigquit::Registered>,
+}
+
+impl LookingOn {
+    fn start(shared: &Arc<Shared>) -> io::Result<Self> {
+        let observers = &shared.config.observers;
+        let looking_on = Self {
+            _watchdog: observers.watchdog.map(|longest| Watchdog::start(shared, longest)).transpose()?,
+            #[cfg(unix)]
+            _on_sigquit: observers.dumps_on_sigquit.then(|| super::sigquit::Registered::new(shared)).transpose()?,
+            shared: Arc::clone(shared),
+        };
+        observers.runs.lock().push(Arc::downgrade(shared));
+        Ok(looking_on)
+    }
+}
+
+impl Drop for LookingOn {
+    fn drop(&mut self) {
+        let ended = Arc::as_ptr(&self.shared);
+        self.shared.config.observers.runs.lock().retain(|run| run.as_ptr() != ended);
+        self.shared.watch.iter().for_each(|watch| watch.finish());
+    }
 }
 
 struct AbortOnUnwind;

@@ -259,6 +259,8 @@ impl Builder {
         let task = task::create(f, origin, None);
         // SAFETY: there are two references; one is the handle's, of a task that returns a T.
         let handle = unsafe { JoinHandle::new(TaskRef::from_raw(task)) };
+        // SAFETY: nobody has it yet but the handle.
+        shared.tell_of_spawn(unsafe { task.as_ref() });
         shared.inject(Unstarted(task));
         Ok(handle)
     }
@@ -331,6 +333,7 @@ where
         if let Some(seat) = seat(header) {
             header.seat.set(Some(seat));
         }
+        worker.shared().tell_of_spawn(header);
         match (place, index) {
             (Place::Any, _) => worker.push_fresh(Unstarted(task)),
             (_, None) => worker.push_pinned(Unstarted(task)),

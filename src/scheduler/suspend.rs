@@ -2,7 +2,7 @@
 
 use super::cancel;
 use super::cell::{Sleeper, ThreadWait, WaitCell};
-use super::current::{self, Current, Running};
+use super::current::{self, Current, Running, SOMETHING};
 use super::word::Generation;
 use super::worker;
 use crate::cancelled::Cancelled;
@@ -300,6 +300,7 @@ pub(super) fn in_task<T, E>(
         return Err(Interrupted::Cancelled(cancel::why(running, tell)));
     }
     running.is_registering.set(true);
+    running.waits_for.set(SOMETHING);
     let resumer = Resumer { cell, generation, _types: PhantomData };
     let registered = panic::catch_unwind(AssertUnwindSafe(|| register(resumer)));
     running.is_registering.set(false);

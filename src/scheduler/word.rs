@@ -102,6 +102,11 @@ impl WaitWord {
         (word & STATE == WAITING).then_some(Generation(word))
     }
 
+    /// Whether any wait goes on; it may be over by the time that this is known.
+    pub(crate) fn has_waiter(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & STATE == WAITING
+    }
+
     /// Whether that wait goes on; it may be over by the time that this is known.
     pub(crate) fn is_waiting(&self, generation: Generation) -> bool {
         self.0.load(Ordering::Relaxed) == generation.0

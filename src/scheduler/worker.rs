@@ -25,7 +25,8 @@
 use super::await_;
 use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
-use super::header::{Body, Header};
+use super::handle::Task;
+use super::header::{Body, Header, TaskRef};
 use super::join::JoinError;
 use super::life::{end_unstarted, live, release_here};
 use super::queue::{Fresh, Ready, Unstarted, steal};
@@ -78,6 +79,10 @@ pub(crate) struct Worker {
     ids: Cell<(u64, u64)>,
     timers: RefCell<Timers>,
     pub(super) seeded: Option<RefCell<Seeded>>,
+    /// How many dumps had been asked for when this worker has last answered.
+    pub(super) answered: Cell<usize>,
+    /// Whether anybody looks on: see `watch.rs`.
+    is_watched: bool,
 }
 
 /// Wakes a task: puts it in the queue of its worker.
@@ -92,6 +97,10 @@ pub(super) unsafe fn wake(task: NonNull<Header>) {
         unreachable!("a task that waits has been started");
     };
     let is_here = with_worker(|worker| {
+        if worker.is_watched {
+            // SAFETY: as above.
+            worker.tell_of_wake(unsafe { task.as_ref() });
+        }
         if !ptr::eq(worker.remote, owner) {
             return false;
         }
@@ -144,6 +153,8 @@ impl Worker {
             ids: Cell::new((0, 0)),
             timers: RefCell::default(),
             seeded,
+            answered: Cell::new(0),
+            is_watched: shared.watch.is_some(),
             shared,
         }
     }
@@ -313,6 +324,7 @@ impl Worker {
             unsafe { self.ready.push(task) };
         }
         self.remote.driver().poll();
+        self.answer();
         Timers::fire(&self.timers, &self.shared.clock);
     }
 
@@ -328,6 +340,38 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn step(&self, task: NonNull<Header>) {
+        if self.is_watched {
+            core::hint::cold_path();
+            return self.step_watched(task);
+        }
+        self.step_alone(task);
+    }
+
+    /// [`step`](Self::step) while somebody looks on.
+    #[cold]
+    #[inline(never)]
+    fn step_watched(&self, task: NonNull<Header>) {
+        let Some(watch) = &self.shared.watch else { return self.step_alone(task) };
+        // SAFETY: as in `step_alone`.
+        let header = unsafe { task.as_ref() };
+        let is_first = header.running.get().is_null();
+        let task_ref = Task::new(TaskRef::to(header));
+        let resumed = watch.resumed(self.index, &task_ref, is_first);
+        self.step_alone(task);
+        watch.suspended(self.index, &task_ref, resumed);
+    }
+
+    #[cold]
+    fn tell_of_wake(&self, task: &Header) {
+        if !self.running.get().is_null()
+            && let Some(watch) = &self.shared.watch
+        {
+            watch.woke(self.index, task.origin.id);
+        }
+    }
+
+    #[inline(always)]
+    fn step_alone(&self, task: NonNull<Header>) {
         // SAFETY: what was picked is valid until the scheduler's reference is given up, in `retire`.
         let header = unsafe { task.as_ref() };
         let running = header.running.get();
@@ -441,11 +485,21 @@ impl Worker {
             if !self.shared.all_asleep(self.index) {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 let longest = [until, longest].into_iter().flatten().min();
-                self.remote.driver().park(longest);
+                self.park(longest);
             }
             self.remote.inbox().wake_up();
         }
         self.shared.end_sleep(self.index);
+    }
+
+    fn park(&self, longest: Option<Duration>) {
+        if let Some(watch) = &self.shared.watch {
+            watch.parks(self.index);
+        }
+        self.remote.driver().park(longest);
+        if let Some(watch) = &self.shared.watch {
+            watch.unparks(self.index);
+        }
     }
 
     /// Takes a task that others have.

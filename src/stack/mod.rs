@@ -57,6 +57,11 @@ pub use overflow::disable_overflow_report;
 pub use pool::trim;
 pub use usage::{Measure, Usage, set_measure, usage};
 
+/// How many bytes the stack of the slab that an address is on has below it. None if it is on no such stack.
+pub(crate) fn room_below(address: usize) -> Option<usize> {
+    address.checked_sub(slab::find(address)?.limit().addr().get())
+}
+
 /// The usable size, in bytes, of the stack that a coroutine gets when its builder says nothing: 256 KiB.
 ///
 /// Address space and page tables are paid for by size (half a kibibyte of page tables a stack at this size), memory only

@@ -5,7 +5,7 @@ mod interval;
 mod timeout;
 
 pub use interval::{Interval, interval};
-pub use timeout::{Elapsed, deadline, timeout, timeout_at};
+pub use timeout::{Elapsed, Timeout, deadline, timeout, timeout_at, timeout_with};
 
 use crate::cancelled::Cancelled;
 use crate::scheduler::{self, Alarm, Interrupted, Resumer, suspend};
@@ -57,7 +57,10 @@ pub fn sleep_until(deadline: Instant) -> Result<(), Cancelled> {
 
 fn sleep_to(deadline: u64) -> Result<(), Cancelled> {
     let mut key = None;
-    let waited = suspend(|resumer: Resumer<()>| key = scheduler::set_alarm(deadline, Alarm::Wake(resumer)));
+    let waited = suspend(|resumer: Resumer<()>| {
+        scheduler::tell_wait("a time", Some(deadline));
+        key = scheduler::set_alarm(deadline, Alarm::Wake(resumer));
+    });
     match waited {
         Ok(()) => Ok(()),
         Err(interrupted) => {

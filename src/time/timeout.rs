@@ -1,7 +1,8 @@
 //! No more than so much time.
 #![forbid(unsafe_code)]
 
-use crate::scheduler::{self, Alarm, AlarmKey, Entered, Kind};
+use crate::scheduler::{self, Alarm, AlarmKey, Entered, Kind, Node};
+use core::cell::Cell;
 use core::fmt;
 use std::error::Error;
 use std::sync::Arc;
@@ -86,21 +87,109 @@ pub fn deadline() -> Option<Instant> {
     scheduler::with_clock(|clock| clock.instant_of(deadline))
 }
 
-fn until<T>(deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed<T>> {
-    let Some(entered) = Entered::new(Kind::Timeout(deadline)) else { return Ok(f()) };
-    let alarm = scheduler::set_alarm(deadline, Alarm::Cancel(Arc::clone(entered.node()))).map(Unset);
-    scheduler::fire_alarms();
-    let value = f();
-    drop(alarm);
-    if entered.node().was_told() { Err(Elapsed(value)) } else { Ok(value) }
+/// [`timeout`] that can be moved while it runs: `f` gets it. For a limit on each step of something instead of all of it.
+///
+/// # Errors
+///
+/// As [`timeout`].
+///
+/// # Panics
+///
+/// When `f` does.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use switchback::{Cancelled, Runtime, task};
+///
+/// let runtime = Runtime::builder().workers(1).virtual_clock(true).build()?;
+/// let copied = runtime.run(|| {
+///     let idle = Duration::from_secs(10);
+///     task::timeout_with(idle, |timeout| {
+///         for _ in 0..100 {
+///             task::sleep(Duration::from_secs(9))?; // a block arrives
+///             timeout.reschedule(task::now() + idle).expect("it did in time");
+///         }
+///         Ok::<_, Cancelled>(100)
+///     })
+/// });
+/// assert!(matches!(copied, Ok(Ok(100))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn timeout_with<T>(limit: Duration, f: impl FnOnce(&Timeout) -> T) -> Result<T, Elapsed<T>> {
+    match scheduler::with_clock(|clock| clock.after(limit)) {
+        Some(deadline) => until_moved(deadline, f),
+        None => Ok(f(&Timeout { node: None, alarm: Cell::new(None) })),
+    }
 }
 
-/// Takes the timer out again however `f` is left.
-struct Unset(AlarmKey);
+fn until<T>(deadline: u64, f: impl FnOnce() -> T) -> Result<T, Elapsed<T>> {
+    until_moved(deadline, |_| f())
+}
 
-impl Drop for Unset {
+fn until_moved<T>(deadline: u64, f: impl FnOnce(&Timeout) -> T) -> Result<T, Elapsed<T>> {
+    let entered = Entered::new(Kind::Timeout(deadline));
+    let timeout = Timeout { node: entered.as_ref().map(|entered| Arc::clone(entered.node())), alarm: Cell::new(None) };
+    timeout.set_alarm(deadline);
+    let value = f(&timeout);
+    let was_told = timeout.node.as_ref().is_some_and(|node| node.was_told());
+    drop(timeout);
+    drop(entered);
+    if was_told { Err(Elapsed(value)) } else { Ok(value) }
+}
+
+/// A timeout that runs: see [`timeout_with`].
+pub struct Timeout {
+    /// None outside of tasks.
+    node: Option<Arc<Node>>,
+    /// On the task's own worker, where this stays.
+    alarm: Cell<Option<AlarmKey>>,
+}
+
+impl Timeout {
+    /// When it will be over, by the task's clock, [`now`](crate::task::now). None outside of tasks.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let deadline = self.node.as_ref()?.deadline();
+        scheduler::with_clock(|clock| clock.instant_of(deadline))
+    }
+
+    /// Moves it, to an earlier or a later time. One that has passed is over at once. Outside of tasks it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is over: what waits inside of it has been cancelled, and that is not taken back.
+    pub fn reschedule(&self, deadline: Instant) -> Result<(), Elapsed> {
+        let Some(node) = &self.node else { return Ok(()) };
+        if node.is_cancelled() {
+            return Err(Elapsed(()));
+        }
+        if let Some(deadline) = scheduler::with_clock(|clock| clock.of(deadline)) {
+            node.set_deadline(deadline);
+            self.set_alarm(deadline);
+        }
+        Ok(())
+    }
+
+    fn set_alarm(&self, deadline: u64) {
+        let alarm = |node: &Arc<Node>| scheduler::set_alarm(deadline, Alarm::Cancel(Arc::clone(node)));
+        let before = self.alarm.replace(self.node.as_ref().and_then(alarm));
+        before.into_iter().for_each(scheduler::unset_alarm);
+        scheduler::fire_alarms();
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout").field("deadline", &self.deadline()).finish()
+    }
+}
+
+impl Drop for Timeout {
+    /// Takes the timer out again however the function is left.
     fn drop(&mut self) {
-        scheduler::unset_alarm(self.0);
+        self.alarm.take().into_iter().for_each(scheduler::unset_alarm);
     }
 }
 

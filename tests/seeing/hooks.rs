@@ -1,0 +1,88 @@
+//! Hooks of the builder.
+
+use super::workers;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use switchback::RuntimeBuilder;
+use switchback::task::{self, Task};
+
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn noting(log: &Log, what: &'static str) -> impl Fn(&Task) + Send + Sync + 'static {
+    let log = Arc::clone(log);
+    move |task| log.lock().expect("no panic").push(format!("{what} {}", task.name().unwrap_or("?")))
+}
+
+#[test]
+fn hooks_are_called_in_order_at_each_turn_of_a_task() {
+    let log = Log::default();
+    let runtime = workers(1)
+        .on_task_spawn(noting(&log, "spawn"))
+        .on_task_start(noting(&log, "start"))
+        .on_task_resume(noting(&log, "resume"))
+        .on_task_suspend(noting(&log, "suspend"))
+        .on_task_end(noting(&log, "end"))
+        .build()
+        .expect("a runtime");
+    runtime.run(|| {
+        let child = task::Builder::new().name("child").spawn(task::yield_now).expect("a task");
+        child.join().expect("it runs").expect("nobody cancels");
+    });
+    let expected = "spawn main, start main, resume main, spawn child, suspend main, start child, resume child, suspend child, \
+                    resume child, end child, resume main, end main";
+    assert_eq!(log.lock().expect("no panic").join(", "), expected);
+}
+
+/// How many more tasks were spawned than have ended, when main has returned.
+fn left_of(builder: RuntimeBuilder, main: impl FnOnce()) -> usize {
+    let alive = Arc::new(AtomicUsize::new(0));
+    let (more, fewer) = (Arc::clone(&alive), Arc::clone(&alive));
+    let runtime = builder
+        .on_task_spawn(move |_| {
+            more.fetch_add(1, Ordering::Relaxed);
+        })
+        .on_task_end(move |_| {
+            fewer.fetch_sub(1, Ordering::Relaxed);
+        })
+        .build()
+        .expect("a runtime");
+    runtime.run(main);
+    alive.load(Ordering::Relaxed)
+}
+
+#[test]
+fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
+    let parked = || drop((0..50).map(|_| task::spawn(task::park)).collect::<Vec<_>>());
+    assert_eq!(left_of(workers(2), parked), 0);
+    // There is no time to refuse them one by one.
+    let unstarted = || drop((0..500).map(|_| task::spawn(|| ())).collect::<Vec<_>>());
+    assert_eq!(left_of(workers(1).grace(Duration::ZERO), unstarted), 0);
+}
+
+#[test]
+fn workers_tell_when_they_park() {
+    let (parked, unparked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (set_parked, set_unparked) = (Arc::clone(&parked), Arc::clone(&unparked));
+    let runtime = workers(1)
+        .on_worker_park(move |worker| set_parked.store(worker == 0, Ordering::Relaxed))
+        .on_worker_unpark(move |worker| set_unparked.store(worker == 0, Ordering::Relaxed))
+        .build()
+        .expect("a runtime");
+    runtime.run(|| {
+        // One that has looked around for long enough does not sleep for what is left of a short time.
+        let mut pause = Duration::from_millis(1);
+        while !unparked.load(Ordering::Relaxed) {
+            task::sleep(pause).expect("nobody cancels");
+            pause *= 2;
+        }
+        assert!(parked.load(Ordering::Relaxed));
+    });
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_hook_that_panics_harms_nobody() {
+    let runtime = workers(1).on_task_resume(|_| panic!("in a hook, as planned")).build().expect("a runtime");
+    assert_eq!(runtime.run(|| task::spawn(|| 5).join().expect("it runs")), 5);
+}
