@@ -127,16 +127,15 @@ fn backtraces_are_those_of_the_tasks_and_the_tasks_go_on_as_if_nothing_had_been(
                 .map(|task| (dump.backtrace(task).join("\n") + "\n").replace(" at ", "\n"))
                 .collect();
             let with = |name| traces.iter().filter(|trace| trace.contains(name)).count();
-            // corosensei's frames lead from a generator past the one that has resumed it.
-            let nested = if cfg!(switchback_fallback) {
-                "a_function_with_a_generator::{{closure}}"
-            } else {
-                "a_function_with_a_generator\n"
-            };
-            assert_eq!((with("a_function_that_parks"), with(nested)), (20, 10), "{dump}");
+            assert_eq!(with("a_function_that_parks"), 20, "{dump}");
             assert_eq!(with("switchback::scheduler::worker"), 0, "{dump}");
             let text = dump.to_string();
-            assert_eq!(text.matches("10 tasks at:\n").count(), 2, "{text}");
+            // corosensei's frames lead from a generator past the one that has resumed it. What is left of that may be part of
+            // another function, without a name of its own.
+            if cfg!(not(switchback_fallback)) {
+                assert_eq!(with("a_function_with_a_generator\n"), 10, "{dump}");
+                assert_eq!(text.matches("10 tasks at:\n").count(), 2, "{text}");
+            }
             assert!(text.starts_with("21 tasks on 1 worker\n"), "{text}");
         }
         assert!(tasks.iter().all(JoinHandle::cancel));
