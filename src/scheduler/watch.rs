@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::handle::Task;
+use super::life::drop_quietly;
 use super::shared::Shared;
 use super::trace::{Recorder, Sink};
 use core::fmt;
@@ -169,12 +170,12 @@ impl Watch {
 /// Calls a hook. A worker goes on whatever that does: its panic has been printed.
 fn tell(hook: &Option<TaskHook>, task: &Task) {
     if let Some(hook) = hook {
-        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| hook(task))));
+        drop_quietly(panic::catch_unwind(AssertUnwindSafe(|| hook(task))).err());
     }
 }
 
 fn call(hook: Option<&WorkerHook>, worker: usize) {
     if let Some(hook) = hook {
-        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| hook(worker))));
+        drop_quietly(panic::catch_unwind(AssertUnwindSafe(|| hook(worker))).err());
     }
 }
