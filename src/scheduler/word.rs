@@ -57,7 +57,7 @@
 //! begun another wait by then: the claim of an old generation fails, and NOTIFIED stays for the next park. An unparker that is
 //! late may read the generation of a later park: that one then ends without a reason, as parks may.
 
-use super::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use super::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 const STATE: u64 = 0b11;
 const WAITING: u64 = 1;
@@ -226,10 +226,9 @@ impl JoinWord {
             // Nobody else has one to make more of.
             return true;
         }
-        if self.0.fetch_sub(REFERENCE, Ordering::Release) / REFERENCE != 1 {
+        if self.0.fetch_sub(REFERENCE, Ordering::AcqRel) / REFERENCE != 1 {
             return false;
         }
-        fence(Ordering::Acquire);
         true
     }
 }

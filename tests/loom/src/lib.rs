@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "not all of the words' functions are under test")]
 
 mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 }
 #[path = "../../../src/scheduler/inbox.rs"]
 mod inbox;
