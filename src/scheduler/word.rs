@@ -226,10 +226,7 @@ impl JoinWord {
             // Nobody else has one to make more of.
             return true;
         }
-        if self.0.fetch_sub(REFERENCE, Ordering::AcqRel) / REFERENCE != 1 {
-            return false;
-        }
-        true
+        self.0.fetch_sub(REFERENCE, Ordering::AcqRel) / REFERENCE == 1
     }
 }
 
