@@ -7,7 +7,7 @@ use super::inspect::{Answer, Seen, Standing};
 use super::shared::Shared;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What all tasks of a runtime are at: see [`task::dump`](crate::task::dump()).
 ///
@@ -90,7 +90,7 @@ impl Dump {
                 let worker = dump.workers.len();
                 match answer {
                     Some(answer) => dump.add(run, worker, answer, &mut places),
-                    None => dump.add_silent(run, worker, index),
+                    None => dump.add_silent(run, index),
                 }
             }
         }
@@ -116,14 +116,13 @@ impl Dump {
         }
     }
 
-    fn add_silent(&mut self, run: &Shared, worker: usize, index: usize) {
+    fn add_silent(&mut self, run: &Shared, index: usize) {
         if run.has_ended(index) {
             self.workers.push(WorkerState::Ended);
             return;
         }
         let task = run.watch.as_ref().and_then(|watch| watch.runs(index)).map(|(_, task)| task);
         self.workers.push(WorkerState::NotSwitching(task));
-        let _ = worker;
     }
 
     /// The workers, by number. Where several runs of a runtime go on, they are numbered on.
@@ -237,9 +236,4 @@ pub fn all() -> Vec<Task> {
 pub(crate) fn dump_runs(runs: &super::Observers) -> Dump {
     let runs: Vec<_> = runs.runs.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
     Dump::of(&runs, true)
-}
-
-/// How far `until` is from `now`.
-pub(super) fn from_now(now: Instant, until: Instant) -> Duration {
-    until.saturating_duration_since(now)
 }

@@ -5,16 +5,15 @@ use super::children::Seat;
 use super::current::Running;
 use super::inbox::Linked;
 use super::join::JoinError;
+use super::life::drop_quietly;
 use super::local::Locals;
 use super::remote::Remote;
 use super::suspend::Resumer;
-use super::word::ParkWord;
-use super::word::{Generation, JoinWord};
+use super::word::{Generation, JoinWord, ParkWord};
 use crate::Coroutine;
 use crate::cancelled::{CancelReason, Cancelled, ScopeId};
 use crate::stack::Class;
 use core::cell::{Cell, UnsafeCell};
-use core::mem;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
@@ -99,11 +98,7 @@ impl Joiner {
     pub(super) fn wake(self) {
         match self {
             Self::Resumer(resumer) => resumer.send_next(),
-            Self::Waker(waker) => {
-                if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-                    mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
-                }
-            }
+            Self::Waker(waker) => drop_quietly(panic::catch_unwind(AssertUnwindSafe(|| waker.wake())).err()),
         }
     }
 }

@@ -130,19 +130,18 @@ impl<T> JoinHandle<T> {
     }
 
     /// Resumes that one when the task ends; at once, if it has ended.
-    #[inline(always)]
     pub(crate) fn begin_wait(&mut self, resumer: Resumer<()>) {
-        self.begin_wait_at(false, resumer);
+        if self.stop_polling() {
+            self.begin_wait_at(false, resumer);
+        } else {
+            let _ = resumer.send(());
+        }
     }
 
-    /// [`begin_wait`](Self::begin_wait); whether the caller waits for nothing else, on the one worker that can run the task.
+    /// [`begin_wait`](Self::begin_wait) of a handle that is not polled; whether the caller waits for nothing else, on the one
+    /// worker that can run the task.
     #[inline(always)]
     fn begin_wait_at(&mut self, is_home: bool, resumer: Resumer<()>) {
-        if !self.stop_polling() {
-            core::hint::cold_path();
-            let _ = resumer.send(());
-            return;
-        }
         tell_wait("a task", None);
         let header = self.task.header();
         // SAFETY: without JOINING the place is the handle's, which is borrowed for this.

@@ -86,6 +86,7 @@ pub(crate) use watch::Observers;
 
 use crate::cancelled::{CancelReason, Cancelled};
 use current::Current;
+use std::time::Instant;
 
 /// What a call says that cannot wait here: [`Interrupted::Refused`] as a [`Cancelled`].
 pub(crate) fn refusal() -> Cancelled {
@@ -98,6 +99,11 @@ pub(crate) fn refusal() -> Cancelled {
 /// Calls `f` with the clock of the calling task; none outside of tasks.
 pub(crate) fn with_clock<T>(f: impl FnOnce(&Clock) -> T) -> Option<T> {
     Current::with(|current| Some(f(&current?.running.worker().shared().clock)))
+}
+
+/// The time of the calling task's clock; outside of tasks that of the system.
+pub(crate) fn now() -> Instant {
+    with_clock(|clock| clock.instant()).unwrap_or_else(Instant::now)
 }
 
 /// Lets the other tasks of the worker run that are ready, and goes on after that.

@@ -1,7 +1,7 @@
 //! Dumps as text and as JSON.
 #![forbid(unsafe_code)]
 
-use super::dump::{Dump, DumpedTask, TaskState, WorkerState, from_now};
+use super::dump::{Dump, DumpedTask, TaskState, WorkerState};
 use super::handle::Task;
 use core::fmt::{self, Write as _};
 use core::panic::Location;
@@ -171,7 +171,7 @@ impl fmt::Display for Ranges<'_> {
 
 fn until(task: &DumpedTask, now: Instant) -> Option<Duration> {
     match task.state() {
-        TaskState::Waiting { until, .. } => Some(from_now(now, until?)),
+        TaskState::Waiting { until, .. } => Some(until?.saturating_duration_since(now)),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::header::{Header, Origin, TaskRef, VTable};
 use super::join::JoinError;
+use super::life::drop_quietly;
 use super::local::Locals;
 use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
@@ -130,7 +131,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         // SAFETY: the task is complete, and the caller has the outcome.
         let outcome = unsafe { Self::replace(task, Stage::Empty) };
         // Nobody waits for it, and its destructor's panic has been printed.
-        mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(outcome))));
+        drop_quietly(Some(outcome));
     }
 
     unsafe fn free(task: NonNull<Header>) {

@@ -51,7 +51,7 @@
 //! |---|---|---|
 //! | EMPTY | it does not park, and the next park waits | the task, whenever a park ends |
 //! | PARKED | it parks, and `parked` is the generation of its wait | the task, from EMPTY |
-//! | NOTIFIED | the next park does not wait, or the present one is over | `unpark` |
+//! | NOTIFIED | the next park does not wait, or the present one is over | `unpark`; a waker |
 //!
 //! Whoever changes PARKED to NOTIFIED claims the wait of that generation. A task that is cancelled while it is PARKED may have
 //! begun another wait by then: the claim of an old generation fails, and NOTIFIED stays for the next park. An unparker that is

@@ -61,7 +61,7 @@ impl Barrier {
 
     fn wait_inner(&self, shielded: bool) -> Result<BarrierWaitResult, Stopped> {
         if let Some(all) = self.complete(&mut self.queue.lock()) {
-            release(all);
+            wait::wake_all(all);
             return Ok(BarrierWaitResult(true));
         }
         let mut place = None;
@@ -74,7 +74,7 @@ impl Barrier {
             };
             drop(queue);
             is_leader = true;
-            release(all);
+            wait::wake_all(all);
             // If it was cancelled just now it leads all the same: the others have gone on because of it.
             let _ = resumer.send(());
         });
@@ -94,12 +94,6 @@ impl Barrier {
         let is_complete =
             queue.len() >= missing && queue.iter().filter(|resumer| resumer.is_waiting()).count() >= missing;
         is_complete.then(|| queue.take_all())
-    }
-}
-
-fn release(mut all: WaitQueue<Resumer<()>>) {
-    while let Some((_, resumer)) = all.pop() {
-        let _ = resumer.send(());
     }
 }
 

@@ -152,12 +152,7 @@ impl Condvar {
             return;
         }
         let mut queue = self.queue.lock();
-        let next = loop {
-            let Some((_, resumer)) = queue.pop() else { break None };
-            if let Some(next) = resumer.claim() {
-                break Some(next);
-            }
-        };
+        let next = wait::next(&mut queue);
         self.waiting.store(queue.len(), Ordering::Relaxed);
         drop(queue);
         if let Some(next) = next {
@@ -171,13 +166,10 @@ impl Condvar {
             return;
         }
         let mut queue = self.queue.lock();
-        let mut waiting = queue.take_all();
+        let waiting = queue.take_all();
         self.waiting.store(0, Ordering::Relaxed);
         drop(queue);
-        while let Some((_, resumer)) = waiting.pop() {
-            // One that does not wait any more needs no notice.
-            let _ = resumer.send(());
-        }
+        wait::wake_all(waiting);
     }
 
     /// Waits with std's ways of ending: the guard, and whether the time was over.

@@ -7,8 +7,9 @@ use super::condvar::Condvar;
 use super::mpsc::{Receiver, SyncSender};
 use super::mutex::{Mutex, MutexGuard};
 use super::rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use super::wait;
 use crate::cancelled::Cancelled;
-use crate::scheduler::{self, Limit, Stopped};
+use crate::scheduler::Limit;
 use core::fmt;
 use std::error::Error;
 use std::sync::LockResult;
@@ -167,7 +168,7 @@ impl<T> From<SendStop<T>> for SendError<T> {
     fn from(stop: SendStop<T>) -> Self {
         match stop {
             SendStop::Closed(value) => Self::Closed(value),
-            SendStop::Stopped(value, stopped) => Self::Cancelled(value, cancelled(stopped)),
+            SendStop::Stopped(value, stopped) => Self::Cancelled(value, wait::why(stopped)),
         }
     }
 }
@@ -176,15 +177,8 @@ impl From<RecvStop> for RecvError {
     fn from(stop: RecvStop) -> Self {
         match stop {
             RecvStop::Closed => Self::Closed,
-            RecvStop::Stopped(stopped) => Self::Cancelled(cancelled(stopped)),
+            RecvStop::Stopped(stopped) => Self::Cancelled(wait::why(stopped)),
         }
-    }
-}
-
-fn cancelled(stopped: Stopped) -> Cancelled {
-    match stopped {
-        Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => cancelled,
-        Stopped::TimedOut => scheduler::refusal(),
     }
 }
 

@@ -25,7 +25,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::thread;
 
 const LOCKED: u8 = 1;
@@ -91,16 +91,15 @@ impl RawMutex {
     #[inline(never)]
     fn unlock_slow(&self) {
         let mut queue = self.queue.lock();
-        while let Some((_, resumer)) = queue.pop() {
-            let Some(next) = resumer.claim() else { continue };
-            if queue.is_empty() {
-                self.state.store(LOCKED, Ordering::Relaxed);
-            }
-            drop(queue);
-            next.send(());
+        let Some(next) = wait::next(&mut queue) else {
+            self.state.store(0, Ordering::Release);
             return;
+        };
+        if queue.is_empty() {
+            self.state.store(LOCKED, Ordering::Relaxed);
         }
-        self.state.store(0, Ordering::Release);
+        drop(queue);
+        next.send(());
     }
 }
 
@@ -154,9 +153,7 @@ impl<T> Mutex<T> {
     ///
     /// The value too, if the mutex is poisoned.
     pub fn into_inner(self) -> LockResult<T> {
-        let is_poisoned = self.poison.get();
-        let value = self.value.into_inner();
-        if is_poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.result(self.value.into_inner())
     }
 }
 
@@ -215,9 +212,7 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// The reference too, if the mutex is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let is_poisoned = self.poison.get();
-        let value = self.value.get_mut();
-        if is_poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.result(self.value.get_mut())
     }
 }
 

@@ -64,10 +64,8 @@ struct Leaving<'a> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.once.state.store(self.state, Ordering::Release);
-        let mut waiting = self.once.queue.lock().take_all();
-        while let Some((_, resumer)) = waiting.pop() {
-            let _ = resumer.send(());
-        }
+        let waiting = self.once.queue.lock().take_all();
+        wait::wake_all(waiting);
     }
 }
 

@@ -10,7 +10,7 @@ use core::marker::PhantomData;
 use core::mem;
 use core::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use std::sync::{LockResult, TryLockError, TryLockResult};
 use std::thread;
 
 /// [`std::sync::RwLock`] for tasks: whoever waits for it stops a task, and not a thread. Threads outside of any runtime may
@@ -58,9 +58,7 @@ impl<T> RwLock<T> {
     ///
     /// The value too, if the lock is poisoned.
     pub fn into_inner(self) -> LockResult<T> {
-        let is_poisoned = self.poison.get();
-        let value = self.value.into_inner();
-        if is_poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.result(self.value.into_inner())
     }
 }
 
@@ -156,9 +154,7 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// The reference too, if the lock is poisoned.
     pub fn get_mut(&mut self) -> LockResult<&mut T> {
-        let is_poisoned = self.poison.get();
-        let value = self.value.get_mut();
-        if is_poisoned { Err(PoisonError::new(value)) } else { Ok(value) }
+        self.poison.result(self.value.get_mut())
     }
 }
 

@@ -303,16 +303,12 @@ pub struct Sleeping(Option<Instant>);
 
 /// Waits for that long, from now.
 pub fn sleep(duration: Duration) -> Sleeping {
-    Sleeping(now().checked_add(duration))
+    Sleeping(scheduler::now().checked_add(duration))
 }
 
 /// Waits until that time of the task's clock.
 pub fn until(deadline: Instant) -> Sleeping {
     Sleeping(Some(deadline))
-}
-
-fn now() -> Instant {
-    scheduler::with_clock(|clock| clock.instant()).unwrap_or_else(Instant::now)
 }
 
 impl Sleeping {
@@ -322,7 +318,7 @@ impl Sleeping {
 
 impl sealed::Step for Sleeping {
     fn poll(&mut self) -> bool {
-        self.0.is_some_and(|deadline| deadline <= now())
+        self.0.is_some_and(|deadline| deadline <= scheduler::now())
     }
 
     fn register(&mut self, _: &Resumer<()>) {}

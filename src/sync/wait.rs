@@ -6,7 +6,7 @@ use super::queue::{Place, WaitQueue};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{self, Claimed, Limit, Resumer, Stopped, suspend_until};
 use std::panic;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A wait that no cancellation reaches and that has no limit: it has ended, or was refused.
 #[inline(always)]
@@ -41,17 +41,21 @@ pub(super) const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// A wait without a limit, in a call that tells of cancellation.
 #[inline(always)]
 pub(super) fn told<T>(waited: Result<T, Stopped>) -> Result<T, Cancelled> {
-    match waited {
-        Ok(value) => Ok(value),
-        Err(Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled)) => Err(cancelled),
-        Err(Stopped::TimedOut) => unreachable!("it has no limit"),
+    waited.map_err(why)
+}
+
+/// Why a wait without a limit has ended.
+#[cold]
+pub(super) fn why(stopped: Stopped) -> Cancelled {
+    match stopped {
+        Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => cancelled,
+        Stopped::TimedOut => unreachable!("it has no limit"),
     }
 }
 
 /// That much later than now, for several waits one after another.
 pub(super) fn deadline(longest: Duration) -> Limit {
-    let now = scheduler::with_clock(|clock| clock.instant()).unwrap_or_else(Instant::now);
-    now.checked_add(longest).map_or(Limit::Never, Limit::At)
+    scheduler::now().checked_add(longest).map_or(Limit::Never, Limit::At)
 }
 
 /// What guards the state of something that is waited for.

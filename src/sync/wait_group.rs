@@ -5,7 +5,7 @@ use super::latch::Latch;
 use super::queue::WaitQueue;
 use super::wait::{self, wait_in};
 use crate::cancelled::Cancelled;
-use crate::scheduler::{Limit, Resumer};
+use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl WaitGroup {
     }
 }
 
-fn wait_on(state: &Latch<State>, limit: Limit) -> Result<(), crate::scheduler::Stopped> {
+fn wait_on(state: &Latch<State>, limit: Limit) -> Result<(), Stopped> {
     wait_in(
         state,
         limit,

@@ -86,5 +86,5 @@ fn sleep_to(deadline: u64) -> Result<(), Cancelled> {
 /// ```
 #[must_use]
 pub fn now() -> Instant {
-    scheduler::with_clock(|clock| clock.instant()).unwrap_or_else(Instant::now)
+    scheduler::now()
 }

@@ -15,7 +15,7 @@
 //! | TAKERS | there is somebody in the queue of takers: who sends looks there first |
 //! | GIVERS | there is somebody in the queue of givers: who makes room looks there, who sends joins it |
 //! | NO_SENDERS | the last sender is gone: what is there is still to be had |
-//! | NO_RECEIVERS | the last receiver is gone: nothing is taken any more |
+//! | NO_RECEIVER | the receiver, of which there is one, is gone: nothing is taken any more |
 //!
 //! **No wake-up is lost**: who waits first sets its flag and then looks at the buffer once more; who changes the buffer looks
 //! at the flags after that. Each of the two is a locked instruction or a fence between a write and a read, so one of them sees
@@ -40,14 +40,13 @@ use std::sync::mpsc::{TryRecvError, TrySendError};
 const TAKERS: u8 = 1;
 const GIVERS: u8 = 2;
 const NO_SENDERS: u8 = 4;
-const NO_RECEIVERS: u8 = 8;
+const NO_RECEIVER: u8 = 8;
 
 /// See the module.
 pub(crate) struct Channel<T> {
     buffer: Buffer<T>,
     flags: AtomicU8,
     senders: AtomicUsize,
-    receivers: AtomicUsize,
     queues: Latch<Queues<T>>,
 }
 
@@ -97,7 +96,6 @@ impl<T> Channel<T> {
             buffer: Buffer::new(capacity),
             flags: AtomicU8::new(0),
             senders: AtomicUsize::new(1),
-            receivers: AtomicUsize::new(1),
             queues: Latch::new(Queues {
                 takers: WaitQueue::new(),
                 givers: WaitQueue::new(),
@@ -173,7 +171,7 @@ impl<T> Channel<T> {
         let mut queues = self.queues.lock();
         let wake = self.pump(&mut queues);
         self.update(&queues);
-        let is_closed = self.flags.load(Ordering::Relaxed) & NO_RECEIVERS != 0;
+        let is_closed = self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0;
         drop(queues);
         wake.send();
         if is_closed {
@@ -246,11 +244,8 @@ impl<T> Channel<T> {
     }
 
     pub(super) fn drop_receiver(&self) {
-        if self.receivers.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
         let mut queues = self.queues.lock();
-        self.announce(NO_RECEIVERS);
+        self.announce(NO_RECEIVER);
         let mut givers = queues.givers.take_all();
         let mut wakes = Vec::new();
         let mut dropped = Vec::new();

@@ -1,7 +1,7 @@
 //! Who gets what, while the latch is held.
 #![forbid(unsafe_code)]
 
-use super::{Channel, GIVERS, Held, NO_RECEIVERS, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
+use super::{Channel, GIVERS, Held, NO_RECEIVER, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
 
 impl<T> Waiter<T> {
     /// Whether both are of the same wait, which cannot give to itself.
@@ -14,7 +14,7 @@ impl<T> Channel<T> {
     /// Finds a place for a message: with the first taker, or in the buffer, if no giver was there before.
     pub(super) fn offer(&self, queues: &mut Held<'_, Queues<T>>, value: T) -> Result<Wake<T>, TrySendError<T>> {
         let mut value = value;
-        if self.flags.load(Ordering::Relaxed) & NO_RECEIVERS != 0 {
+        if self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
             return Err(TrySendError::Disconnected(value));
         }
         if !queues.givers.is_empty() {

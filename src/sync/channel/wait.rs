@@ -1,7 +1,7 @@
 //! Sending and receiving that waits.
 #![forbid(unsafe_code)]
 
-use super::{Channel, NO_RECEIVERS, Ordering, Place, Waiter};
+use super::{Channel, NO_RECEIVER, Ordering, Place, Waiter};
 use crate::scheduler::{Limit, Resumer, Stopped, suspend_until};
 use std::sync::mpsc::{TryRecvError, TrySendError};
 
@@ -96,7 +96,7 @@ impl<T> Channel<T> {
     /// The message, where it need not wait: then it is to look again.
     pub(in crate::sync) fn join_givers(&self, value: T, resumer: Resumer<()>) -> Result<Place, T> {
         let mut queues = self.queues.lock();
-        if self.flags.load(Ordering::Relaxed) & NO_RECEIVERS != 0 {
+        if self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
             drop(queues);
             let _ = resumer.send(());
             return Err(value);
