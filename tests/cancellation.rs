@@ -5,6 +5,9 @@
 mod process;
 #[path = "common/reports.rs"]
 mod reports;
+#[cfg(panic = "unwind")]
+#[path = "common/unwinding.rs"]
+mod unwinding;
 
 use reports::reported;
 use std::cell::{Cell, RefCell};
@@ -49,25 +52,7 @@ fn cancelled<T: 'static>(f: impl Fn() -> T + Clone + 'static) -> [T; 2] {
 /// Runs `f` in a destructor, while a panic unwinds a task.
 #[cfg(panic = "unwind")]
 fn unwinding<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
-    struct Last<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for Last<F> {
-        fn drop(&mut self) {
-            assert!(std::thread::panicking());
-            self.0.take().into_iter().for_each(|f| f());
-        }
-    }
-    virtual_runtime().run(|| {
-        let result = Rc::new(Cell::new(None));
-        let place = Rc::clone(&result);
-        let task = task::spawn_local(move || {
-            let _last = Last(Some(move || place.set(Some(f()))));
-            panic!("it unwinds");
-        });
-        assert!(matches!(task.join().map(|never: ()| never), Err(JoinError::Panicked(_))));
-        // Nobody else is any the worse.
-        task::spawn_local(|| assert!(!std::thread::panicking())).join().expect("it ends well");
-        result.take().expect("the destructor has run")
-    })
+    virtual_runtime().run(|| unwinding::unwinding(f))
 }
 
 #[track_caller]

@@ -4,6 +4,13 @@
 //! For a moment by default; for as many seconds as `SWITCHBACK_SOAK` says. What fails names the seed of its round, and
 //! `SWITCHBACK_SEED` begins with that one. On several workers a seed decides what tasks do, not who is first.
 
+#[path = "common/random.rs"]
+mod random;
+#[path = "common/slow.rs"]
+mod slow;
+
+use random::random;
+use slow::SLOW;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,20 +19,12 @@ use switchback::stack::GuardedStack;
 use switchback::task::{self, JoinError, JoinHandle, Task};
 use switchback::{Cancelled, Generator, Interrupted, Resumer, Runtime};
 
-/// Under a tool, or most likely an emulator.
-const SLOW: bool = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind))
-    || cfg!(not(any(target_arch = "x86_64", target_arch = "x86")));
-
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone)]
 struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        random(&mut self.0)
     }
 
     fn below(&mut self, bound: u64) -> u64 {

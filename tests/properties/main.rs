@@ -16,8 +16,8 @@ mod process;
 mod reports;
 mod rules;
 mod sideways;
+#[path = "../common/slow.rs"]
+mod slow;
 mod table;
 
-/// Under a tool, or most likely an emulator.
-const SLOW: bool = cfg!(any(switchback_asan, switchback_tsan, switchback_valgrind))
-    || cfg!(not(any(target_arch = "x86_64", target_arch = "x86")));
+use slow::SLOW;

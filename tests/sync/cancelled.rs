@@ -1,10 +1,8 @@
 //! The rows of docs/CANCELLATION.md about `sync`: what each call does when its task is cancelled, and while a panic unwinds.
 
+#[cfg(panic = "unwind")]
+use crate::unwinding::unwinding;
 use crate::{jumping, settle};
-#[cfg(panic = "unwind")]
-use std::cell::Cell;
-#[cfg(panic = "unwind")]
-use std::rc::Rc;
 #[cfg(panic = "unwind")]
 use switchback::Cancelled;
 use switchback::sync::mpsc::{self, RecvError, SendError};
@@ -147,26 +145,6 @@ fn channels_say_closed_or_cancelled_and_keep_the_message() {
         let ended = both(work, || ());
         assert!(ended.into_iter().all(|ended| matches!(ended, Ok(true))));
     });
-}
-
-/// Runs `f` in a destructor, while a panic unwinds a task.
-#[cfg(panic = "unwind")]
-fn unwinding<T: 'static>(f: impl FnOnce() -> T + 'static) -> T {
-    struct Last<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for Last<F> {
-        fn drop(&mut self) {
-            assert!(std::thread::panicking());
-            self.0.take().into_iter().for_each(|f| f());
-        }
-    }
-    let result = Rc::new(Cell::new(None));
-    let place = Rc::clone(&result);
-    let task = task::spawn_local(move || {
-        let _last = Last(Some(move || place.set(Some(f()))));
-        panic!("it unwinds");
-    });
-    assert!(task.join().map(|never: ()| never).is_err());
-    result.take().expect("the destructor has run")
 }
 
 #[test]

@@ -9,7 +9,13 @@ mod outside;
 mod pairs;
 mod races;
 mod select;
+#[path = "../common/slow.rs"]
+mod slow;
+#[cfg(panic = "unwind")]
+#[path = "../common/unwinding.rs"]
+mod unwinding;
 
+use slow::SLOW;
 use std::time::Duration;
 use switchback::{Runtime, task};
 
@@ -33,7 +39,5 @@ fn settle() {
 
 /// How often to try what depends on chance: less where a tool watches, or an emulator runs it.
 fn rounds(most: usize) -> usize {
-    let is_slow =
-        cfg!(any(feature = "asan", feature = "tsan", feature = "valgrind")) || cfg!(not(target_arch = "x86_64"));
-    if is_slow { most.div_ceil(10) } else { most }
+    if SLOW { most.div_ceil(10) } else { most }
 }
