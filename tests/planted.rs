@@ -249,7 +249,9 @@ mod thread {
             SHARED.store(Box::leak(Box::new(0)), Ordering::Relaxed);
             switchback::Runtime::builder().workers(2).build().expect("a runtime").run(|| {
                 let writers = [0, 1].map(|_| switchback::task::spawn(writes_in_a_task));
-                writers.map(|writer| writer.join().expect("it ends well"));
+                for writer in writers {
+                    writer.join().expect("it ends well");
+                }
             });
         });
     }
