@@ -177,7 +177,9 @@ pub(super) unsafe fn find_self(handle: Handle) -> Result<(&'static Slot, &'stati
 impl Slot {
     /// A slot with a coroutine of the calling thread, and its handle. `make` is given both before the coroutine is there.
     pub(super) fn take(make: impl FnOnce(&'static Slot, Handle) -> Result<Co, Status>) -> Result<Handle, Status> {
-        let slot = FREE.lock().pop().unwrap_or_else(more);
+        // Not locked any more when `more` locks it.
+        let free = FREE.lock().pop();
+        let slot = free.unwrap_or_else(more);
         let number = slot.number.get().wrapping_add(1) & NUMBERS;
         let handle: Handle = ptr::from_ref(slot).cast_mut().cast::<Opaque>().map_addr(|address| address | number);
         let co = match make(slot, handle) {
