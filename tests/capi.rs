@@ -18,19 +18,22 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Where the library is, once it is built: in the least time, as it is the C side that is tested.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("capi");
-        let built = Command::new(env!("CARGO"))
-            .args(["rustc", "--locked", "--lib", "--release", "--features", "capi"])
-            .args(["--crate-type", "staticlib,cdylib"])
-            .env("CARGO_TARGET_DIR", &target)
-            .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")])
-            .envs([("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")])
-            .current_dir(ROOT)
-            .status();
-        assert!(built.expect("cargo").success());
-        target.join("release")
-    })
+    LIBRARY.get_or_init(|| build("capi"))
+}
+
+/// Builds it with these features, and returns the folder.
+fn build(features: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(features.replace(',', "-"));
+    let built = Command::new(env!("CARGO"))
+        .args(["rustc", "--locked", "--lib", "--release", "--features", features])
+        .args(["--crate-type", "staticlib,cdylib"])
+        .env("CARGO_TARGET_DIR", &target)
+        .envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")])
+        .envs([("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")])
+        .current_dir(ROOT)
+        .status();
+    assert!(built.expect("cargo").success());
+    target.join("release")
 }
 
 fn run(command: &mut Command) -> String {
@@ -143,10 +146,11 @@ fn python_drives_a_coroutine_by_ctypes() {
 #[test]
 fn valgrind_finds_nothing() {
     if has("valgrind") {
-        let library = library();
+        // Which is told of stacks.
+        let library = build("capi,valgrind");
         let program = library.join("checked");
         run(Command::new("gcc")
-            .args(["-std=c99", "-g", "-Iinclude", "examples/c/dialogues.c", "-o"])
+            .args(["-std=c99", "-g", "-Iinclude", "tests/capi/misuse.c", "-o"])
             .arg(&program)
             .arg(library.join("libswitchback.a"))
             .args(["-lpthread", "-ldl", "-lm"])
