@@ -148,7 +148,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// `arrival` is what the coroutine answered, and no YIELDED.
     #[inline(always)]
-    unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+    pub(super) unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
         if arrival.kind == RETURNED {
             // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
             let value = unsafe { decode(arrival.word) };

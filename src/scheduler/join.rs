@@ -120,6 +120,9 @@ impl<T> JoinHandle<T> {
         if !self.stop_polling() {
             return Ok(());
         }
+        if Current::run_first(self.task.header()) && self.task.header().join.is_complete() {
+            return Ok(());
+        }
         Current::prefer_newest();
         let is_home = self.task.header().origin.home.is_some_and(Current::is_of);
         let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait_at(is_home, resumer));

@@ -23,6 +23,12 @@ impl Ready {
         self.first.get().is_null()
     }
 
+    /// The one that [`pop`](Self::pop) takes, or null.
+    #[inline(always)]
+    pub(super) fn first(&self) -> *mut Header {
+        self.first.get()
+    }
+
     /// # Safety
     ///
     /// The task is valid until it is taken, and the caller may queue it: it is in no queue.
@@ -34,6 +40,27 @@ impl Ready {
             match NonNull::new(self.last.replace(task.as_ptr())) {
                 Some(last) => Header::set_next(last, task.as_ptr()),
                 None => self.first.set(task.as_ptr()),
+            }
+        }
+    }
+
+    /// [`pop`](Self::pop) after a [`push`](Self::push) of `task`, where the queue was not empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push).
+    #[inline(always)]
+    pub(super) unsafe fn rotate(&self, task: NonNull<Header>) {
+        let (first, last) = (self.first.get(), self.last.replace(task.as_ptr()));
+        debug_assert!(!first.is_null());
+        // SAFETY: by this function's contract the link of `task` is ours; what is in the queue is valid.
+        unsafe {
+            Header::set_next(task, ptr::null_mut());
+            if first == last {
+                self.first.set(task.as_ptr());
+            } else {
+                self.first.set(Header::next(NonNull::new_unchecked(first)));
+                Header::set_next(NonNull::new_unchecked(last), task.as_ptr());
             }
         }
     }
