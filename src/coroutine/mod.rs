@@ -24,6 +24,7 @@ mod iter;
 mod message;
 mod protocol;
 mod raw;
+mod relay;
 mod report;
 mod scoped;
 mod shut;

@@ -100,6 +100,14 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         self.control == control::finished()
     }
 
+    /// The coroutine has ended.
+    #[inline(always)]
+    pub(super) fn drop_name(&mut self) {
+        if self.name.is_some() {
+            self.name = None;
+        }
+    }
+
     /// The handle, moved, and one that has ended in its place.
     #[inline(always)]
     pub(super) fn take(&mut self) -> Self {
@@ -148,7 +156,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// `arrival` is what the coroutine answered, and no YIELDED.
     #[inline(always)]
-    unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+    pub(super) unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
         if arrival.kind == RETURNED {
             // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
             let value = unsafe { decode(arrival.word) };

@@ -132,7 +132,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// The word is what goes with the kind.
     #[cold]
     #[inline(never)]
-    unsafe fn not_a_value(&self, mut kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
+    pub(super) unsafe fn not_a_value(&self, mut kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
         while kind == INSPECT {
             // SAFETY: INSPECT comes with the address of a call in the inspector's frame, which waits for the answer
             // (invariant 22). The link was renewed when this side was woken, and is that inspector.

@@ -3,6 +3,7 @@
 use super::cancel::Node;
 use super::cell::WaitCell;
 use super::header::Header;
+use super::queue::Ready;
 use super::remote::Remote;
 use super::word::Generation;
 use super::worker::Worker;
@@ -13,6 +14,7 @@ use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::thread;
 
 /// What a started task has on its stack, below all frames of its body. The worker and the header point to it as long as
 /// the body runs (invariant 20).
@@ -31,6 +33,8 @@ pub(crate) struct Running {
     pub(super) shield: Cell<u32>,
     /// How many calls have returned `Cancelled` in a row.
     pub(super) ignored: Cell<u32>,
+    /// While it runs a task that it waits for: the next one outward that does so.
+    pub(super) outer: Cell<*const Running>,
     /// While it waits: for what, and until when at most. For dumps.
     pub(super) waits_for: Cell<(&'static str, Option<u64>)>,
 }
@@ -81,6 +85,7 @@ impl Running {
             node: RefCell::new(None),
             shield: Cell::new(0),
             ignored: Cell::new(0),
+            outer: Cell::new(ptr::null()),
             waits_for: Cell::new(SOMETHING),
         }
     }
@@ -153,24 +158,58 @@ impl Running {
         if !self.can_switch() {
             return false;
         }
-        self.worker().push_ready(self.header());
+        // SAFETY: the task runs, so it is in no queue.
+        let next = self.successor(|ready| unsafe { ready.rotate(self.header) });
+        if next.is_none() {
+            self.worker().push_ready(self.header());
+        }
         // SAFETY: it can be.
-        unsafe { self.switch() };
+        unsafe { self.switch_to(next) };
         true
     }
 
-    /// Switches to the worker, until the task is woken. Whoever calls has seen to it that it will be.
+    /// Switches away, until the task is woken. Whoever calls has seen to it that it will be.
     ///
     /// # Safety
     ///
     /// [`can_switch`](Self::can_switch) has said so, and the task has not been suspended since, and does not unwind.
     #[inline(always)]
     pub(super) unsafe fn switch(&self) {
+        let next = self.successor(|ready| {
+            ready.pop();
+        });
+        // SAFETY: by this function's contract.
+        unsafe { self.switch_to(next) };
+    }
+
+    /// The task that is to run next, taken from the queue by `take`, if this one can hand over to it.
+    #[inline(always)]
+    fn successor(&self, take: impl FnOnce(&Ready)) -> Option<NonNull<Header>> {
+        // A task that may suspend although its thread panics is rare, and the next one is not to get that right from it.
+        if thread::panicking() { None } else { self.worker().successor(take) }
+    }
+
+    /// Switches to `next`, or else to the worker.
+    ///
+    /// # Safety
+    ///
+    /// As for [`switch`](Self::switch); `next` comes from [`successor`](Self::successor).
+    #[inline(always)]
+    unsafe fn switch_to(&self, next: Option<NonNull<Header>>) {
         let bodies = Bodies::set_aside();
-        // SAFETY: the yielder as above; by this function's contract it can yield.
-        if unsafe { self.yielder.as_ref().exchange_unrefused(()) }.is_err() {
-            // Nobody closes the coroutine of a task: the worker would go on with a wait that has not been waited for.
-            crate::coroutine::abort("a task could not be suspended");
+        // SAFETY: the yielder is that of the coroutine on whose stack this is.
+        let yielder = unsafe { self.yielder.as_ref() };
+        if let Some(next) = next {
+            // SAFETY: by this function's contract it can yield; it is in a relay, as `Worker::successor` has said something; and
+            // the worker has taken note that it is `next` that runs now, another task of its own that was suspended.
+            unsafe { yielder.hand_over(Header::body_of(next)) };
+        } else {
+            // SAFETY: by this function's contract it can yield.
+            let switched = unsafe { yielder.exchange_unrefused(()) };
+            if switched.is_err() {
+                // Nobody closes the coroutine of a task: the worker would go on with a wait that has not been waited for.
+                crate::coroutine::abort("a task could not be suspended");
+            }
         }
         bodies.put_back();
     }

@@ -136,6 +136,20 @@ impl Header {
         }
     }
 
+    /// The body of a task that has been started, and was suspended.
+    ///
+    /// # Safety
+    ///
+    /// The task is valid, and only its worker calls this.
+    #[inline(always)]
+    pub(super) unsafe fn body_of(this: NonNull<Self>) -> *mut Body {
+        // SAFETY: by this function's contract.
+        match unsafe { &mut *this.as_ref().body.get() } {
+            Some(body) => body,
+            None => unreachable!("a started task has a body"),
+        }
+    }
+
     /// Cancels the task as a whole. False if it was cancelled before, or has ended.
     pub(super) fn cancel(&self, reason: CancelReason) -> bool {
         self.cancel_as(Cancelled::new(reason, self.scope_id()))

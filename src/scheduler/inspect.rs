@@ -159,8 +159,10 @@ impl Worker {
         let with_traces = with_traces && !thread::panicking();
         // SAFETY: what runs is there.
         let current = unsafe { self.current().as_ref() }.map(|running| NonNull::from(running.header()));
+        let mut joiners = Vec::new();
+        self.each_joiner(|task| joiners.push(task));
         let started: Vec<_> = self.started.borrow().clone();
-        for task in started.iter().copied().filter(|task| Some(*task) != current) {
+        for task in started.iter().copied().filter(|task| Some(*task) != current && !joiners.contains(task)) {
             // SAFETY: what is in the list has not ended.
             let header = unsafe { task.as_ref() };
             let mut stack = None;
@@ -176,6 +178,7 @@ impl Worker {
             tasks.push(Seen { task, standing, stack: None });
         };
         current.into_iter().for_each(|task| note(task, Standing::Running));
+        joiners.into_iter().for_each(|task| note(task, Standing::Waiting("a task", None)));
         self.each_unstarted(&mut |task| note(task, Standing::Unstarted));
         Answer { tasks, traces: stacks.into_traces() }
     }

@@ -45,6 +45,7 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
         header.running.set(ptr::null());
         // The outcome is gone, or the handle's: nothing of the task borrows any more but that.
         drop(header.seat.take());
+        worker.set_ended(task);
     });
 }
 

@@ -2,9 +2,9 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs` |
+//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs`, `memory.rs` |
 //! | how does a task wait, and who may wake it? | `suspend.rs`, `claim.rs`, `cell.rs`, `word.rs` |
-//! | which one runs next? | `worker.rs`, `queue.rs`, `seed.rs` |
+//! | which one runs next? | `worker.rs`, `queue.rs`, `handover.rs`, `seed.rs` |
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
 //! | how does a runtime begin and end? | `shared.rs`, `closing.rs` |
 //! | spawning, joining, parking, locals | `spawn.rs`, `join.rs`, `park.rs`, `local.rs` |
@@ -30,12 +30,14 @@ mod dump;
 mod errors;
 mod frames;
 mod handle;
+mod handover;
 mod header;
 mod inbox;
 mod inspect;
 mod join;
 mod life;
 mod local;
+mod memory;
 mod park;
 mod print;
 mod queue;

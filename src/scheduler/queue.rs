@@ -23,6 +23,12 @@ impl Ready {
         self.first.get().is_null()
     }
 
+    /// The one that [`pop`](Self::pop) takes, or null.
+    #[inline(always)]
+    pub(super) fn first(&self) -> *mut Header {
+        self.first.get()
+    }
+
     /// # Safety
     ///
     /// The task is valid until it is taken, and the caller may queue it: it is in no queue.
@@ -34,6 +40,27 @@ impl Ready {
             match NonNull::new(self.last.replace(task.as_ptr())) {
                 Some(last) => Header::set_next(last, task.as_ptr()),
                 None => self.first.set(task.as_ptr()),
+            }
+        }
+    }
+
+    /// [`pop`](Self::pop) after a [`push`](Self::push) of `task`, where the queue was not empty.
+    ///
+    /// # Safety
+    ///
+    /// As for [`push`](Self::push).
+    #[inline(always)]
+    pub(super) unsafe fn rotate(&self, task: NonNull<Header>) {
+        let (first, last) = (self.first.get(), self.last.replace(task.as_ptr()));
+        debug_assert!(!first.is_null());
+        // SAFETY: by this function's contract the link of `task` is ours; what is in the queue is valid.
+        unsafe {
+            Header::set_next(task, ptr::null_mut());
+            if first == last {
+                self.first.set(task.as_ptr());
+            } else {
+                self.first.set(Header::next(NonNull::new_unchecked(first)));
+                Header::set_next(NonNull::new_unchecked(last), task.as_ptr());
             }
         }
     }
@@ -70,15 +97,56 @@ unsafe impl Send for Unstarted {}
 /// The tasks that a worker has spawned, and nobody has started. With one worker nobody else ever looks at them, and the
 /// fences of a deque that others steal from are spared.
 pub(super) enum Fresh {
-    Own(RefCell<VecDeque<Unstarted>>),
+    Own(Own),
     Shared(Deque<Unstarted>, Stealer<Unstarted>),
+}
+
+/// Those of the only worker. The newest is apart: often it is taken next.
+#[derive(Default)]
+pub(super) struct Own {
+    newest: Cell<Option<Unstarted>>,
+    older: RefCell<VecDeque<Unstarted>>,
+}
+
+impl Own {
+    #[inline(always)]
+    fn push(&self, task: Unstarted) {
+        if let Some(older) = self.newest.replace(Some(task)) {
+            self.older.borrow_mut().push_back(older);
+        }
+    }
+
+    #[inline(always)]
+    fn newest(&self) -> Option<Unstarted> {
+        self.newest.take().or_else(|| self.older.borrow_mut().pop_back())
+    }
+
+    fn oldest(&self) -> Option<Unstarted> {
+        let oldest = self.older.borrow_mut().pop_front();
+        oldest.or_else(|| self.newest.take())
+    }
+
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        let newest = self.newest.take();
+        let is_there = newest.is_some();
+        self.newest.set(newest);
+        !is_there && self.older.borrow().is_empty()
+    }
+
+    fn for_each(&self, f: &mut dyn FnMut(NonNull<Header>)) {
+        self.older.borrow().iter().for_each(|task| f(task.0));
+        let newest = self.newest.take();
+        newest.iter().for_each(|task| f(task.0));
+        self.newest.set(newest);
+    }
 }
 
 impl Fresh {
     #[inline(always)]
     pub(super) fn push(&self, task: Unstarted) {
         match self {
-            Self::Own(queue) => queue.borrow_mut().push_back(task),
+            Self::Own(own) => own.push(task),
             Self::Shared(deque, _) => deque.push(task),
         }
     }
@@ -87,7 +155,7 @@ impl Fresh {
     #[inline(always)]
     pub(super) fn newest(&self) -> Option<NonNull<Header>> {
         match self {
-            Self::Own(queue) => queue.borrow_mut().pop_back(),
+            Self::Own(own) => own.newest(),
             Self::Shared(deque, _) => deque.pop(),
         }
         .map(|task| task.0)
@@ -95,7 +163,7 @@ impl Fresh {
 
     pub(super) fn oldest(&self) -> Option<NonNull<Header>> {
         match self {
-            Self::Own(queue) => queue.borrow_mut().pop_front().map(|task| task.0),
+            Self::Own(own) => own.oldest().map(|task| task.0),
             Self::Shared(_, stealer) => steal(stealer),
         }
     }
@@ -103,7 +171,7 @@ impl Fresh {
     /// Calls `f` with each. Those that others may steal are taken out and put back: for a moment nobody finds them.
     pub(super) fn for_each(&self, mut f: impl FnMut(NonNull<Header>)) {
         match self {
-            Self::Own(queue) => queue.borrow().iter().for_each(|task| f(task.0)),
+            Self::Own(own) => own.for_each(&mut f),
             Self::Shared(deque, _) => {
                 let mut all: Vec<_> = core::iter::from_fn(|| deque.pop()).collect();
                 while let Some(task) = all.pop() {
@@ -117,7 +185,7 @@ impl Fresh {
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Own(queue) => queue.borrow().is_empty(),
+            Self::Own(own) => own.is_empty(),
             Self::Shared(deque, _) => deque.is_empty(),
         }
     }

@@ -4,6 +4,7 @@ use super::header::{Header, Origin, TaskRef, VTable};
 use super::join::JoinError;
 use super::life::drop_quietly;
 use super::local::Locals;
+use super::memory;
 use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
 use core::ptr::{self, NonNull};
@@ -33,12 +34,15 @@ where
     F: FnOnce() -> T,
 {
     // The room first: what is made before it would be copied there.
-    let mut room = Box::<Task<F, T>>::new_uninit();
-    room.write(Task {
-        header: Header::new(const { &Task::<F, T>::VTABLE }, origin, locals),
-        stage: UnsafeCell::new(Stage::<F, T>::New(f)),
-    });
-    NonNull::from(Box::leak(room)).cast()
+    let room = memory::take::<Task<F, T>>();
+    // SAFETY: it is for a task like this.
+    unsafe {
+        room.write(Task {
+            header: Header::new(const { &Task::<F, T>::VTABLE }, origin, locals),
+            stage: UnsafeCell::new(Stage::<F, T>::New(f)),
+        });
+    }
+    room.cast()
 }
 
 /// Takes the outcome of a task.
@@ -56,6 +60,17 @@ pub(super) unsafe fn take_outcome<T>(task: &TaskRef) -> Result<T, JoinError> {
     unsafe {
         (task.header().vtable.take_outcome)(task.as_ptr(), outcome.as_mut_ptr().cast());
         outcome.assume_init()
+    }
+}
+
+/// The memory of a task, to be given back.
+struct Memory<T>(NonNull<T>);
+
+impl<T> Drop for Memory<T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: `create` has taken it, and what was there has been dropped.
+        unsafe { memory::give(self.0) };
     }
 }
 
@@ -135,7 +150,10 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
     }
 
     unsafe fn free(task: NonNull<Header>) {
-        // SAFETY: `create` has made it of a box, and nobody has a reference any more.
-        drop(unsafe { Box::from_raw(task.cast::<Self>().as_ptr()) });
+        let task = task.cast::<Self>();
+        // Freed also if a destructor panics.
+        let _memory = Memory(task);
+        // SAFETY: `create` has made it, and nobody has a reference any more.
+        unsafe { task.drop_in_place() };
     }
 }

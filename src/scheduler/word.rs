@@ -35,6 +35,8 @@
 //! | DETACHED | the handle is gone, and the outcome is the task's to drop | the handle's drop, if not COMPLETE | nobody |
 //! | the rest | references: the scheduler's, the handle's, those of `Task` values | | |
 //!
+//! A joiner that runs the task itself, in its place, sets JOINING and HOME without being in the task: completion finds nobody.
+//!
 //! JOINING and DETACHED together are impossible: a handle that is dropped does not join, and first takes back a waker that it has
 //! been polled with. COMPLETE with JOINING means that completion takes the joiner, or has. The last reference frees the task.
 //!
@@ -167,6 +169,19 @@ impl JoinWord {
         }
         self.0.store(word | JOINING | HOME, Ordering::Release);
         word & COMPLETE == 0
+    }
+
+    /// JOINING without a joiner, where no locked instruction is needed for it, by a task that is about to run the other: on the one
+    /// worker that can, before that has begun. Whether it was done; [`end_joining`](Self::end_joining) undoes it.
+    #[inline(always)]
+    pub(crate) fn stay_home(&self) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        debug_assert!(word & (COMPLETE | JOINING) == 0);
+        let is_alone = word / REFERENCE == 2;
+        if is_alone {
+            self.0.store(word | JOINING | HOME, Ordering::Relaxed);
+        }
+        is_alone
     }
 
     /// Whether the worker that runs the task is alone with this word.

@@ -7,6 +7,8 @@
 //! 3. If none is ready, the one that was spawned last.
 //! 4. What others have: spawned from outside of the workers; stolen, oldest first.
 //!
+//! A task may go on in the place of its worker, by the same rules: see `handover.rs`.
+//!
 //! Rules 1 and 3 make a tree of tasks run depth first, on few stacks; rule 2 makes a task that yields let those begin that it
 //! has spawned.
 //!
@@ -29,6 +31,7 @@ use super::handle::Task;
 use super::header::{Body, Header, TaskRef};
 use super::join::JoinError;
 use super::life::{end_unstarted, live, release_here};
+use super::memory::Memory;
 use super::queue::{Fresh, Ready, Unstarted, steal};
 use super::remote::Remote;
 use super::seed::Seeded;
@@ -57,7 +60,7 @@ pub(crate) struct Worker {
     index: usize,
     pub(super) remote: &'static Remote,
     /// The task that runs, or null on the worker's own stack.
-    running: Cell<*const Running>,
+    pub(super) running: Cell<*const Running>,
     /// The one that has waited for the one that has just ended.
     pub(super) next: Cell<*mut Header>,
     /// Whether what is woken now goes there.
@@ -65,10 +68,10 @@ pub(crate) struct Worker {
     pub(super) ready: Ready,
     pub(super) fresh: Fresh,
     prefers_newest: Cell<bool>,
-    picks: Cell<u32>,
-    chain: Cell<u32>,
+    pub(super) picks: Cell<u32>,
+    pub(super) chain: Cell<u32>,
     /// Whether the last pick by rule 2 was a ready task.
-    was_ready: Cell<bool>,
+    pub(super) was_ready: Cell<bool>,
     passed: Cell<u32>,
     /// Started tasks that have been suspended at least once, and have not ended.
     pub(super) started: RefCell<Vec<NonNull<Header>>>,
@@ -83,6 +86,17 @@ pub(crate) struct Worker {
     pub(super) answered: Cell<usize>,
     /// Whether anybody looks on: see `watch.rs`.
     is_watched: bool,
+    /// Whether tasks may switch straight to the next one; and from how many `picks` on they may not, which is 0 as soon as the
+    /// next one is to be found by [`pick`](Self::pick).
+    pub(super) lets_hand_over: bool,
+    pub(super) handovers_end: Cell<u32>,
+    /// The task that has ended last, set by itself. Of meaning only until the worker goes on.
+    ended: Cell<*mut Header>,
+    pub(super) memory: Memory,
+    /// The task that was spawned here last. It may be gone.
+    pub(super) newest: Cell<*const Header>,
+    /// The innermost task for which [`run_for`](Self::run_for) runs another.
+    pub(super) joiners: Cell<*const Running>,
 }
 
 /// Wakes a task: puts it in the queue of its worker.
@@ -155,6 +169,12 @@ impl Worker {
             seeded,
             answered: Cell::new(0),
             is_watched: shared.watch.is_some(),
+            lets_hand_over: shared.watch.is_none() && shared.config.seed.is_none(),
+            handovers_end: Cell::new(0),
+            ended: Cell::new(ptr::null_mut()),
+            memory: Memory::default(),
+            newest: Cell::new(ptr::null()),
+            joiners: Cell::new(ptr::null()),
             shared,
         }
     }
@@ -166,6 +186,12 @@ impl Worker {
 
     pub(super) fn set_running(&self, running: *const Running) {
         self.running.set(running);
+    }
+
+    /// The task that runs is about to end: nothing of its stack is to be looked at any more.
+    pub(super) fn set_ended(&self, task: NonNull<Header>) {
+        self.ended.set(task.as_ptr());
+        self.running.set(ptr::null());
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -194,11 +220,17 @@ impl Worker {
 
     pub(super) fn prefer_newest(&self) {
         self.prefers_newest.set(true);
+        self.handovers_end.set(0);
     }
 
     #[inline(always)]
     fn enqueue(&self, task: NonNull<Header>) {
-        let task = if self.makes_next.get() { NonNull::new(self.next.replace(task.as_ptr())) } else { Some(task) };
+        let task = if self.makes_next.get() {
+            self.handovers_end.set(0);
+            NonNull::new(self.next.replace(task.as_ptr()))
+        } else {
+            Some(task)
+        };
         // SAFETY: the task is this worker's, and was claimed, so it is in no queue; or it has just been taken out of `next`.
         task.into_iter().for_each(|task| unsafe { self.ready.push(task) });
     }
@@ -218,6 +250,8 @@ impl Worker {
 
     #[inline(always)]
     pub(super) fn push_fresh(&self, task: Unstarted) {
+        self.handovers_end.set(0);
+        self.newest.set(task.0.as_ptr());
         self.fresh.push(task);
         if let Fresh::Shared(..) = self.fresh {
             self.shared.notify();
@@ -292,7 +326,7 @@ impl Worker {
     }
 
     /// Whether a pick by rule 1 may be made; counts it.
-    fn may_chain(&self) -> bool {
+    pub(super) fn may_chain(&self) -> bool {
         let chain = self.chain.get() + 1;
         self.chain.set(chain);
         chain <= CHAIN || self.ready.is_empty()
@@ -379,28 +413,47 @@ impl Worker {
             return self.start(task);
         }
         self.running.set(running);
-        // SAFETY: only the worker that has started the task touches its body, and it is not in it now.
-        let body = unsafe { &mut *header.body.get() };
-        let Some(body) = body else { unreachable!("a started task has a body") };
-        let state = body.resume();
-        self.running.set(ptr::null());
-        if !matches!(state, Ok(CoroutineState::Yielded(()))) {
+        self.handovers_end.set(if self.lets_hand_over && self.fresh.is_empty() { TURN } else { 0 });
+        // SAFETY: only the worker that has started the tasks touches their bodies, and it is in none of them now. The one that
+        // answers is the one that has run last.
+        let (last, has_yielded) = unsafe {
+            Body::relay(Header::body_of(task), || {
+                let last = self.last_run();
+                (Header::body_of(last), last)
+            })
+        };
+        if !has_yielded {
             core::hint::cold_path();
-            self.unlist(header);
+            // SAFETY: it is valid, as `task` was.
+            self.unlist(unsafe { last.as_ref() });
             // SAFETY: the body has ended, and the task is in no queue or list.
-            unsafe { self.retire(task) };
+            unsafe { self.retire(last) };
+        }
+    }
+
+    /// The task that has run until now. Nothing runs any more.
+    #[inline(always)]
+    fn last_run(&self) -> NonNull<Header> {
+        // SAFETY: a `Running` that is named is in a frame of a task that has not ended.
+        match unsafe { self.running.replace(ptr::null()).as_ref() } {
+            Some(running) => NonNull::from(running.header()),
+            None => {
+                let Some(ended) = NonNull::new(self.ended.get()) else { unreachable!("something has run") };
+                ended
+            }
         }
     }
 
     /// Gives a task its stack, and runs its first instruction.
     #[inline(always)]
-    fn start(&self, task: NonNull<Header>) {
+    pub(super) fn start(&self, task: NonNull<Header>) {
         // SAFETY: as in `step`.
         let header = unsafe { task.as_ref() };
         header.owner.set(Some(self.remote));
         if self.shared.phase() != Phase::Open {
             header.cancel(CancelReason::Shutdown);
         }
+        self.handovers_end.set(0);
         let origin = &header.origin;
         // SAFETY: the body runs once, on the worker that has the task, before that gives up the scheduler's reference.
         let body = move |yielder: &Yielder<(), ()>| {
@@ -423,7 +476,9 @@ impl Worker {
             started.push(task);
             return;
         }
-        // The stack has been given back: what is dropped at the end of this is an empty handle.
+        // The stack has been given back.
+        body.empty();
+        core::mem::forget(made);
         // SAFETY: the body has ended, and the task is in no queue or list.
         unsafe { self.retire(task) };
     }

@@ -97,6 +97,23 @@ fn each_task_is_told_with_what_it_is_at() {
     assert!(task::dump().is_none());
 }
 
+#[test]
+fn who_joins_what_it_has_just_spawned_waits_also_while_that_runs_in_its_place() {
+    workers(1).build().expect("a runtime").run(|| {
+        let inner = || task::dump().expect("a runtime");
+        let outer = move || (task::dump().expect("a runtime"), builder("inner").spawn(inner).expect("a task").join());
+        let (first, second) = builder("outer").spawn(outer).expect("a task").join().expect("it ends");
+        let second = second.expect("it ends");
+        let waiting = TaskState::Waiting { what: "a task", until: None };
+        assert_eq!(named(&first, "main").state(), waiting);
+        assert_eq!(named(&first, "outer").state(), TaskState::Running);
+        assert_eq!(named(&second, "main").state(), waiting);
+        assert_eq!(named(&second, "outer").state(), waiting);
+        assert_eq!(named(&second, "inner").state(), TaskState::Running);
+        assert_eq!(named(&task::dump().expect("a runtime"), "main").state(), TaskState::Running);
+    });
+}
+
 static KEPT: Mutex<Vec<Resumer<()>>> = Mutex::new(Vec::new());
 
 #[test]
