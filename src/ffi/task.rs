@@ -6,8 +6,9 @@ use super::slot::put;
 use super::status::Status;
 use super::table::Table;
 use super::wait::{FOREVER, Shared, done, waiting};
+use crate::scheduler::{self as task, JoinError, JoinHandle, Task};
 use crate::sync::Event;
-use crate::task::{self, JoinError, JoinHandle, Task};
+use crate::time;
 use crate::{Handle, Runtime};
 use core::ffi::c_void;
 use core::ptr;
@@ -274,7 +275,7 @@ extern "C" fn swb_task_yield() -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_sleep(nanoseconds: u64) -> Status {
-    waiting(|| done(task::sleep(Duration::from_nanos(nanoseconds))))
+    waiting(|| done(time::sleep(Duration::from_nanos(nanoseconds))))
 }
 
 #[unsafe(no_mangle)]
@@ -306,5 +307,5 @@ unsafe extern "C" fn swb_shield(
 extern "C" fn swb_now() -> u64 {
     static FIRST: OnceLock<Instant> = OnceLock::new();
     let first = *FIRST.get_or_init(Instant::now);
-    u64::try_from(task::now().saturating_duration_since(first).as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(time::now().saturating_duration_since(first).as_nanos()).unwrap_or(u64::MAX)
 }
