@@ -7,6 +7,8 @@ struct Readme;
 mod arch;
 mod cancelled;
 mod coroutine;
+#[cfg(feature = "capi")]
+mod ffi;
 pub mod future;
 mod runtime;
 mod scheduler;

@@ -107,6 +107,16 @@ pub(super) const FRAME: usize = 32;
 /// The length of the nop that `bottom` and `follow` begin with, in bytes.
 pub(super) const NOP: usize = 4;
 
+/// The caller's stack pointer.
+#[cfg(feature = "capi")]
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let pointer;
+    // SAFETY: it reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Whether the CPU checks returns of this thread against a guarded control stack (Arm ARM, FEAT_GCS).
 ///
 /// A switch leaves such a stack where it was, so that the first return on the other side would be a fault.

@@ -277,6 +277,14 @@ pub(super) fn follow() -> *const () {
     ptr::null()
 }
 
+/// The caller's stack pointer, or nearly: where a local variable is.
+#[cfg(feature = "capi")]
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let local = 0_u8;
+    core::hint::black_box(&raw const local).addr()
+}
+
 /// Not known here.
 pub(crate) fn shadow_stack_is_active() -> bool {
     false

@@ -52,6 +52,11 @@ mod fallback;
 #[cfg(switchback_fallback)]
 pub(crate) use fallback::{delegate, finish, prepare, resume, shadow_stack_is_active, suspend};
 
+#[cfg(all(feature = "capi", not(switchback_fallback)))]
+pub(crate) use cpu::stack_pointer;
+#[cfg(all(feature = "capi", switchback_fallback))]
+pub(crate) use fallback::stack_pointer;
+
 pub(crate) use root::Root;
 #[cfg(test)]
 mod tests;

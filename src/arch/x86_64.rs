@@ -105,6 +105,16 @@ pub(super) const FRAME: usize = 24;
 /// The length of the nop that `bottom` and `follow` begin with, in bytes.
 pub(super) const NOP: usize = 1;
 
+/// The caller's stack pointer.
+#[cfg(feature = "capi")]
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let pointer;
+    // SAFETY: it reads a register.
+    unsafe { asm!("mov {}, rsp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Whether the CPU checks returns of this thread against a shadow stack (Intel SDM volume 1, chapter 17, CET).
 ///
 /// A switch leaves such a shadow stack where it was, so that the first return on the other side would be a fault.

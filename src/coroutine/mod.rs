@@ -8,6 +8,7 @@
 //! | close, drop, forced unwind? | `shut.rs`, `unwind.rs` |
 //! | what is on its stack, and how does it begin and end? | `control.rs`, `entry.rs` |
 //! | what may a body borrow? | `scoped.rs` |
+//! | what of bodies that another compiler has made? | `foreign.rs` |
 //! | where does a debugger find them? | `debug.rs` |
 
 mod builder;
@@ -17,6 +18,8 @@ mod debug;
 mod delegate;
 mod entry;
 mod error;
+#[cfg(feature = "capi")]
+mod foreign;
 mod iter;
 mod message;
 mod protocol;

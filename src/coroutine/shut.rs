@@ -213,7 +213,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         }
     }
 
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         report(Event::Leaked, self.description());
         self.leak();
     }

@@ -53,6 +53,9 @@ mod wait_group;
 pub mod watch;
 mod work_queue;
 
+#[cfg(feature = "capi")]
+pub(crate) use channel::{Channel, RecvStop, SendStop};
+
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use event::{Event, Notify};

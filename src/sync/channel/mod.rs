@@ -26,7 +26,7 @@ mod buffer;
 mod settle;
 mod wait;
 
-pub(super) use wait::{RecvStop, SendStop};
+pub(crate) use wait::{RecvStop, SendStop};
 
 use super::latch::{Held, Latch};
 use super::queue::{Place, WaitQueue};
@@ -91,7 +91,7 @@ impl<T> Wake<T> {
 
 impl<T> Channel<T> {
     /// A channel for that many messages that nobody has taken; for any number, if that is none.
-    pub(super) fn new(capacity: Option<usize>) -> Arc<Self> {
+    pub(crate) fn new(capacity: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             buffer: Buffer::new(capacity),
             flags: AtomicU8::new(0),
@@ -218,11 +218,11 @@ impl<T> Channel<T> {
         self.buffer.len()
     }
 
-    pub(super) fn add_sender(&self) {
+    pub(crate) fn add_sender(&self) {
         add(&self.senders);
     }
 
-    pub(super) fn drop_sender(&self) {
+    pub(crate) fn drop_sender(&self) {
         if self.senders.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
@@ -243,7 +243,7 @@ impl<T> Channel<T> {
         }
     }
 
-    pub(super) fn drop_receiver(&self) {
+    pub(crate) fn drop_receiver(&self) {
         let mut queues = self.queues.lock();
         self.announce(NO_RECEIVER);
         let mut givers = queues.givers.take_all();

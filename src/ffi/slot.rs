@@ -1,0 +1,295 @@
+//! Handles of coroutines: the memory that they are in, and whose they are.
+//!
+//! A handle is the address of a *slot*, with a number in its lowest bits that changes whenever the slot gets another owner. Slots
+//! are never freed, so any handle that was ever given out may be looked up; the slot's stamp says which one it is of now
+//! (invariant 42). Everything but the stamp and the thread is the owning thread's.
+
+use super::status::Status;
+use crate::{Coroutine, Yielder};
+use core::cell::{Cell, UnsafeCell};
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use parking_lot::Mutex;
+
+/// `swb_co *`: only ever compared and masked.
+pub(super) type Handle = *mut Opaque;
+
+/// What a C program has pointers to.
+#[repr(C)]
+pub(super) struct Opaque {
+    _opaque: [u8; 0],
+}
+
+/// `swb_error`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Error {
+    pub(super) code: i32,
+    pub(super) data: *mut c_void,
+}
+
+impl Error {
+    pub(super) const NONE: Self = Self { code: 0, data: ptr::null_mut() };
+}
+
+pub(super) type Co = Coroutine<usize, usize, usize, Error>;
+pub(super) type Yield = Yielder<usize, usize, Error>;
+
+/// How a body has ended.
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    NotYet,
+    Returned(usize),
+    With(Status),
+}
+
+/// The lowest bits of a handle.
+const NUMBERS: usize = 63;
+
+#[repr(align(64))]
+pub(super) struct Slot {
+    /// The handle of the coroutine that is in here, or null.
+    stamp: AtomicPtr<Opaque>,
+    /// The number of its thread.
+    thread: AtomicU64,
+    /// It runs, or is being resumed, delegated to, closed: nobody else touches `co` (invariant 43).
+    is_busy: Cell<bool>,
+    co: UnsafeCell<Option<Co>>,
+    /// The body's stack: its lowest address, and its length, which is zero when the body has ended. Other threads may look.
+    limit: AtomicUsize,
+    len: AtomicUsize,
+    /// Set by the body, which is there as long as `len` is not zero and somebody runs on the stack.
+    pub(super) yielder: Cell<*const Yield>,
+    /// The coroutine that this one delegates to.
+    pub(super) delegate: Cell<Option<&'static Slot>>,
+    /// What was thrown in last, or what the body has ended with.
+    pub(super) error: Cell<Error>,
+    pub(super) end: Cell<End>,
+    /// The last number that a handle of this slot had.
+    number: Cell<usize>,
+}
+
+// SAFETY: what other threads look at is atomic; the rest is touched only by the thread that they name, or by whoever has taken
+// the slot out of the list of free ones (invariant 42).
+unsafe impl Sync for Slot {}
+
+/// The slots that nobody has. The last to be given back is the first to be used, while it is in the cache.
+static FREE: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
+
+/// What a thread is known by, and what runs on it.
+pub(super) struct Here {
+    number: Cell<u64>,
+    /// The coroutine that was resumed last, and has not come back.
+    pub(super) current: Cell<Option<&'static Slot>>,
+}
+
+thread_local! {
+    // Without a destructor, so that reaching it is an instruction or two.
+    static HERE: Here = const { Here { number: Cell::new(0), current: Cell::new(None) } };
+}
+
+/// Calls `f` with the calling thread's place.
+#[inline(always)]
+pub(super) fn here<T>(f: impl FnOnce(&Here) -> T) -> T {
+    HERE.with(f)
+}
+
+impl Here {
+    #[inline(always)]
+    fn number(&self) -> u64 {
+        match self.number.get() {
+            0 => self.number_slow(),
+            number => number,
+        }
+    }
+
+    #[cold]
+    fn number_slow(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.number.set(number);
+        number
+    }
+}
+
+/// What the calling task has resumed: set aside while it waits, when other tasks of its thread resume theirs.
+pub(super) struct SetAside(Option<&'static Slot>);
+
+impl SetAside {
+    pub(super) fn new() -> Self {
+        Self(here(|here| here.current.take()))
+    }
+}
+
+impl Drop for SetAside {
+    fn drop(&mut self) {
+        here(|here| here.current.set(self.0));
+    }
+}
+
+/// The slot of a handle that is alive.
+///
+/// # Safety
+///
+/// The handle is null, or was once given out (invariant 41).
+#[inline(always)]
+pub(super) unsafe fn find(handle: Handle) -> Result<&'static Slot, Status> {
+    let slot = handle.map_addr(|address| address & !NUMBERS).cast::<Slot>();
+    // SAFETY: what is not null is the address of a slot, and slots are never freed (invariant 42).
+    match unsafe { slot.as_ref() } {
+        Some(slot) if slot.stamp.load(Ordering::Acquire) == handle => Ok(slot),
+        _ => Err(Status::Invalid),
+    }
+}
+
+/// [`find`], on the coroutine's own thread only.
+///
+/// # Safety
+///
+/// As for [`find`].
+#[inline(always)]
+pub(super) unsafe fn find_mine(handle: Handle) -> Result<&'static Slot, Status> {
+    // SAFETY: the same contract.
+    let slot = unsafe { find(handle) }?;
+    if slot.thread.load(Ordering::Relaxed) != here(Here::number) {
+        return Err(Status::WrongThread);
+    }
+    Ok(slot)
+}
+
+/// [`find`], from the coroutine's own body only.
+///
+/// # Safety
+///
+/// As for [`find`].
+#[inline(always)]
+pub(super) unsafe fn find_self(handle: Handle) -> Result<(&'static Slot, &'static Yield), Status> {
+    // SAFETY: the same contract.
+    let slot = unsafe { find(handle) }?;
+    if !slot.is_on_stack() {
+        return Err(Status::Outside);
+    }
+    // SAFETY: the caller runs on the coroutine's stack, so the body is there, and its yielder with it (invariant 44).
+    Ok((slot, unsafe { &*slot.yielder.get() }))
+}
+
+impl Slot {
+    /// A slot with a coroutine of the calling thread, and its handle. `make` is given both before the coroutine is there.
+    pub(super) fn take(make: impl FnOnce(&'static Slot, Handle) -> Result<Co, Status>) -> Result<Handle, Status> {
+        // Not locked any more when `more` locks it.
+        let free = FREE.lock().pop();
+        let slot = free.unwrap_or_else(more);
+        let number = slot.number.get().wrapping_add(1) & NUMBERS;
+        let handle: Handle = ptr::from_ref(slot).cast_mut().cast::<Opaque>().map_addr(|address| address | number);
+        let co = match make(slot, handle) {
+            Ok(co) => co,
+            Err(status) => {
+                FREE.lock().push(slot);
+                return Err(status);
+            }
+        };
+        let bounds = co.bounds();
+        slot.number.set(number);
+        slot.limit.store(bounds.start, Ordering::Relaxed);
+        slot.len.store(bounds.len(), Ordering::Release);
+        slot.error.set(Error::NONE);
+        slot.end.set(End::NotYet);
+        // SAFETY: nobody else has the slot.
+        unsafe { *slot.co.get() = Some(co) };
+        slot.thread.store(here(Here::number), Ordering::Relaxed);
+        slot.stamp.store(handle, Ordering::Release);
+        Ok(handle)
+    }
+
+    /// Gives the slot back. The calling thread owns it, and has taken the coroutine out.
+    pub(super) fn give_back(&'static self) {
+        self.stamp.store(ptr::null_mut(), Ordering::Release);
+        self.has_left();
+        self.is_busy.set(false);
+        self.delegate.set(None);
+        FREE.lock().push(self);
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        self.stamp.load(Ordering::Relaxed)
+    }
+
+    /// What has delegated to this coroutine is gone, without a word.
+    pub(super) fn is_given_back(&self) {
+        self.is_busy.set(false);
+    }
+
+    /// The body has ended: nobody is on its stack any more.
+    pub(super) fn has_left(&self) {
+        self.len.store(0, Ordering::Relaxed);
+        self.yielder.set(ptr::null());
+    }
+
+    /// Whether the caller runs on the coroutine's stack.
+    #[inline(always)]
+    pub(super) fn is_on_stack(&self) -> bool {
+        // In this order: then what another thread reads, which is on no stack of this one, fits together.
+        let len = self.len.load(Ordering::Acquire);
+        crate::arch::stack_pointer().wrapping_sub(self.limit.load(Ordering::Relaxed)) < len
+    }
+
+    /// The coroutine, for as long as `f` runs. The calling thread owns the slot. Refused where somebody has it already.
+    #[inline(always)]
+    pub(super) fn borrow<T>(&'static self, f: impl FnOnce(&mut Option<Co>) -> T) -> Result<T, Status> {
+        if self.is_busy.replace(true) {
+            return Err(Status::Running);
+        }
+        // SAFETY: it was not busy, so nobody else has it (invariant 43).
+        let result = f(unsafe { &mut *self.co.get() });
+        self.is_busy.set(false);
+        Ok(result)
+    }
+}
+
+/// Slots for several coroutines, all but one of them free.
+#[cold]
+fn more() -> &'static Slot {
+    const AT_ONCE: usize = 64;
+    let slots: Vec<Slot> = (0..AT_ONCE)
+        .map(|_| Slot {
+            stamp: AtomicPtr::new(ptr::null_mut()),
+            thread: AtomicU64::new(0),
+            is_busy: Cell::new(false),
+            co: UnsafeCell::new(None),
+            limit: AtomicUsize::new(0),
+            len: AtomicUsize::new(0),
+            yielder: Cell::new(ptr::null()),
+            delegate: Cell::new(None),
+            error: Cell::new(Error::NONE),
+            end: Cell::new(End::NotYet),
+            number: Cell::new(0),
+        })
+        .collect();
+    let slots: &'static [Slot] = Box::leak(slots.into_boxed_slice());
+    let (first, rest) = slots.split_first().unwrap_or_else(|| unreachable!("there are several"));
+    FREE.lock().extend(rest);
+    first
+}
+
+/// The innermost coroutine that runs on this thread, if the caller is on its stack.
+pub(super) fn current() -> Option<&'static Slot> {
+    let mut slot = here(|here| here.current.get())?;
+    while let Some(delegate) = slot.delegate.get() {
+        slot = delegate;
+    }
+    slot.is_on_stack().then_some(slot)
+}
+
+/// Writes a value where the caller wants it, if it does.
+///
+/// # Safety
+///
+/// `place` is null, or may be written (invariant 41).
+#[inline(always)]
+pub(super) unsafe fn put<T>(place: *mut T, value: T) {
+    if let Some(place) = NonNull::new(place) {
+        // SAFETY: by this function's contract.
+        unsafe { place.write(value) };
+    }
+}

@@ -1,0 +1,41 @@
+//! Waiting: what all calls have in common that can.
+#![forbid(unsafe_code)]
+
+use super::guard::guarded;
+use super::slot::SetAside;
+use super::status::Status;
+use crate::cancelled::Cancelled;
+use crate::scheduler::{Limit, Stopped};
+use std::time::Duration;
+
+/// `SWB_FOREVER`.
+pub(super) const FOREVER: u64 = u64::MAX;
+
+/// A handle of what threads share: compared, never followed.
+pub(super) type Shared = *mut super::slot::Opaque;
+
+/// The limit that `nanoseconds` stand for.
+pub(super) fn limit(nanoseconds: u64) -> Limit {
+    if nanoseconds == FOREVER { Limit::Never } else { Limit::After(Duration::from_nanos(nanoseconds)) }
+}
+
+/// [`guarded`], for a call that may suspend the calling task.
+pub(super) fn waiting(f: impl FnOnce() -> Status) -> Status {
+    let _coroutine = SetAside::new();
+    guarded(f)
+}
+
+pub(super) fn done(waited: Result<(), Cancelled>) -> Status {
+    match waited {
+        Ok(()) => Status::Ok,
+        Err(cancelled) => Status::of_cancelled(&cancelled),
+    }
+}
+
+/// Why a wait has ended.
+pub(super) fn why(stopped: &Stopped) -> Status {
+    match stopped {
+        Stopped::TimedOut => Status::TimedOut,
+        Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => Status::of_cancelled(cancelled),
+    }
+}

@@ -1,0 +1,272 @@
+/* Misuse is a status and never a crash; and what the examples do not show. Linked with the library by tests/capi.rs. */
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <switchback.h>
+
+#define CHECK(is, wanted)                                                                                  \
+    do {                                                                                                   \
+        const long long is_ = (long long)(is), wanted_ = (long long)(wanted);                              \
+        if (is_ != wanted_) {                                                                              \
+            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #is, is_, wanted_);       \
+            exit(1);                                                                                       \
+        }                                                                                                  \
+    } while (0)
+
+static swb_status echo(swb_co *self, void *data, uintptr_t *result) {
+    uintptr_t sent = 0;
+    swb_status status;
+    (void)data;
+    CHECK(swb_current() == self, 1);
+    CHECK(swb_state(self), SWB_STATE_RUNNING);
+    CHECK(swb_resume(self, NULL), SWB_RUNNING);
+    CHECK(swb_close(self, NULL), SWB_RUNNING);
+    CHECK(swb_destroy(self), SWB_RUNNING);
+    CHECK(swb_destroy_discard(self), SWB_RUNNING);
+    CHECK(swb_yield_from(self, self, NULL), SWB_RUNNING);
+    while ((status = swb_yield(self, sent, &sent)) == SWB_OK) *result = sent;
+    return status;
+}
+
+static swb_status stubborn(swb_co *self, void *data, uintptr_t *result) {
+    (void)data;
+    (void)result;
+    while (swb_yield(self, 5, NULL) != SWB_INVALID) continue;
+    return SWB_OK;
+}
+
+static swb_status outer(swb_co *self, void *data, uintptr_t *result) {
+    return swb_yield_from(self, data, result);
+}
+
+static swb_status through_other(swb_co *self, void *data, uintptr_t *result) {
+    (void)self;
+    (void)result;
+    CHECK(swb_yield(data, 1, NULL), SWB_OUTSIDE);
+    return (swb_status)77;
+}
+
+static void *elsewhere(void *co) {
+    uintptr_t value;
+    CHECK(swb_resume(co, &value), SWB_WRONG_THREAD);
+    CHECK(swb_destroy(co), SWB_WRONG_THREAD);
+    CHECK(swb_state(co), SWB_STATE_INVALID);
+    CHECK(swb_yield(co, 1, NULL), SWB_OUTSIDE);
+    return NULL;
+}
+
+static void coroutines(void) {
+    swb_options options = SWB_OPTIONS_INIT;
+    swb_co *co, *stale, *delegator;
+    uintptr_t value = 9;
+    swb_error error;
+    pthread_t thread;
+
+    CHECK(swb_version(), SWB_VERSION);
+    CHECK(swb_create(NULL, echo, NULL, NULL), SWB_INVALID);
+    CHECK(swb_create(&co, NULL, NULL, NULL), SWB_INVALID);
+    CHECK(swb_resume(NULL, &value), SWB_INVALID);
+    CHECK(swb_yield(NULL, 1, &value), SWB_INVALID);
+    CHECK(swb_destroy(NULL), SWB_INVALID);
+    CHECK(swb_state(NULL), SWB_STATE_INVALID);
+    CHECK(swb_current() == NULL, 1);
+    options.size = 0;
+    CHECK(swb_create(&co, echo, NULL, &options), SWB_INVALID);
+    options.size = SIZE_MAX;
+    CHECK(swb_create(&co, echo, NULL, &options), SWB_INVALID);
+    options.size = sizeof options;
+    options.stack_size = SIZE_MAX;
+    CHECK(swb_create(&co, echo, NULL, &options), SWB_NO_STACK);
+    CHECK(swb_last_error()[0] != 0, 1);
+    options.stack = &value;
+    CHECK(swb_create(&co, echo, NULL, &options), SWB_INVALID);
+    options.stack_size = 8;
+    CHECK(swb_create(&co, echo, NULL, &options), SWB_NO_STACK);
+
+    CHECK(swb_create(&co, echo, NULL, NULL), SWB_OK);
+    CHECK(swb_state(co), SWB_STATE_CREATED);
+    CHECK(swb_send(co, 1, &value), SWB_NOT_STARTED);
+    CHECK(swb_result(co, &value), SWB_UNFINISHED);
+    CHECK(swb_start(co, &value), SWB_YIELDED);
+    CHECK(swb_start(co, &value), SWB_STARTED);
+    CHECK(swb_send(co, UINTPTR_MAX, &value), SWB_YIELDED);
+    CHECK(value == UINTPTR_MAX, 1);
+    CHECK(swb_yield(co, 1, &value), SWB_OUTSIDE);
+    CHECK(swb_raise(co, 1, NULL), SWB_OUTSIDE);
+    CHECK(pthread_create(&thread, NULL, elsewhere, co), 0);
+    CHECK(pthread_join(thread, NULL), 0);
+    CHECK(swb_throw(co, 3, &value, NULL), SWB_THROWN);
+    CHECK(swb_thrown(co, &error), SWB_OK);
+    CHECK(error.code == 3 && error.data == &value, 1);
+    CHECK(swb_result(co, NULL), SWB_THROWN);
+    CHECK(swb_resume(co, NULL), SWB_FINISHED);
+    CHECK(swb_throw(co, 1, NULL, NULL), SWB_FINISHED);
+    CHECK(swb_close(co, NULL), SWB_OK);
+    stale = co;
+    CHECK(swb_destroy(co), SWB_OK);
+    CHECK(swb_destroy(stale), SWB_INVALID);
+    /* The same memory, and another handle. */
+    CHECK(swb_create(&co, through_other, co, NULL), SWB_OK);
+    CHECK(co == stale, 0);
+    CHECK(swb_resume(stale, NULL), SWB_INVALID);
+    CHECK(swb_destroy(co), SWB_OK);
+
+    /* A yield by another coroutine's handle, and a status of one's own. */
+    CHECK(swb_create(&delegator, echo, NULL, NULL), SWB_OK);
+    CHECK(swb_start(delegator, NULL), SWB_YIELDED);
+    CHECK(swb_create(&co, through_other, delegator, NULL), SWB_OK);
+    CHECK(swb_resume(co, NULL), SWB_THROWN);
+    CHECK(swb_thrown(co, &error), SWB_OK);
+    CHECK(error.code, 77);
+    CHECK(swb_destroy(co), SWB_OK);
+    CHECK(swb_destroy(delegator), SWB_OK);
+
+    /* One that ignores its exit is leaked. */
+    CHECK(swb_create(&co, stubborn, NULL, NULL), SWB_OK);
+    CHECK(swb_resume(co, NULL), SWB_YIELDED);
+    CHECK(swb_throw_exit(co, NULL), SWB_YIELDED);
+    CHECK(swb_close(co, &value), SWB_IGNORED);
+    CHECK(value, 5);
+    CHECK(swb_destroy(co), SWB_IGNORED);
+    CHECK(swb_destroy(co), SWB_INVALID);
+
+    /* A delegate is not its delegator's to resume, and is given back when that is discarded. */
+    CHECK(swb_create(&co, echo, NULL, NULL), SWB_OK);
+    CHECK(swb_create(&delegator, outer, co, NULL), SWB_OK);
+    CHECK(swb_resume(delegator, NULL), SWB_YIELDED);
+    CHECK(swb_resume(co, NULL), SWB_RUNNING);
+    CHECK(swb_destroy(co), SWB_RUNNING);
+    CHECK(swb_send(delegator, 6, &value), SWB_YIELDED);
+    CHECK(value, 6);
+    CHECK(swb_destroy_discard(delegator), SWB_OK);
+    CHECK(swb_send(co, 7, &value), SWB_YIELDED);
+    CHECK(value, 7);
+    CHECK(swb_destroy(co), SWB_EXIT - SWB_EXIT);
+}
+
+enum { MANY = 100000, ALIVE = 1000 };
+
+static void many(void) {
+    static swb_co *alive[ALIVE];
+    size_t i;
+    for (i = 0; i < MANY; i++) {
+        swb_co **co = &alive[i % ALIVE];
+        uintptr_t value;
+        if (*co != NULL) {
+            CHECK(swb_send(*co, i, &value), SWB_YIELDED);
+            CHECK(value, i);
+            CHECK(swb_destroy(*co), SWB_OK);
+        }
+        CHECK(swb_create(co, echo, NULL, NULL), SWB_OK);
+        CHECK(swb_resume(*co, NULL), SWB_YIELDED);
+    }
+    for (i = 0; i < ALIVE; i++) CHECK(swb_destroy(alive[i]), SWB_OK);
+}
+
+static swb_channel *channel;
+static swb_mutex *mutex;
+
+static swb_status producer(void *data, uintptr_t *result) {
+    uintptr_t i;
+    (void)data;
+    for (i = 1; i <= 100; i++) {
+        swb_status status = swb_channel_send(channel, i, SWB_FOREVER);
+        if (status != SWB_OK) return status;
+    }
+    *result = 100;
+    return swb_channel_close(channel);
+}
+
+static swb_status sleeper(void *data, uintptr_t *result) {
+    (void)data;
+    (void)result;
+    return swb_sleep(UINT64_C(3600000000000));
+}
+
+static void *answer(void *resumer) {
+    CHECK(swb_resumer_send(resumer, 42), SWB_OK);
+    CHECK(swb_resumer_send(resumer, 42), SWB_INVALID);
+    return NULL;
+}
+
+static void ask(swb_resumer *resumer, void *thread) {
+    CHECK(pthread_create(thread, NULL, answer, resumer), 0);
+}
+
+static void keep(swb_resumer *resumer, void *place) { *(swb_resumer **)place = resumer; }
+
+static swb_status first(void *data, uintptr_t *result) {
+    swb_task *task, *itself;
+    uintptr_t value, sum = 0;
+    int32_t ended = 1;
+    pthread_t thread;
+    swb_resumer *resumer;
+    swb_error error;
+    (void)data;
+    CHECK(swb_run(first, NULL, NULL, NULL, NULL), SWB_NESTED);
+    CHECK(swb_channel_create(&channel, 4), SWB_OK);
+    CHECK(swb_channel_recv(channel, &value, 1000), SWB_TIMED_OUT);
+    CHECK(swb_spawn(&task, producer, NULL, NULL), SWB_OK);
+    while (swb_channel_recv(channel, &value, SWB_FOREVER) == SWB_OK) sum += value;
+    CHECK(sum, 5050);
+    CHECK(swb_join(task, SWB_FOREVER, &ended, &value), SWB_OK);
+    CHECK(ended, SWB_OK);
+    CHECK(value, 100);
+    CHECK(swb_join(task, SWB_FOREVER, NULL, NULL), SWB_INVALID);
+    CHECK(swb_channel_send(channel, 1, 0), SWB_CLOSED);
+    CHECK(swb_channel_destroy(channel), SWB_OK);
+    CHECK(swb_channel_destroy(channel), SWB_INVALID);
+    CHECK(swb_channel_create(&channel, SIZE_MAX - 1), SWB_INVALID);
+
+    CHECK(swb_spawn(&task, sleeper, NULL, NULL), SWB_OK);
+    CHECK(swb_join(task, 1000, NULL, NULL), SWB_TIMED_OUT);
+    CHECK(swb_cancel(task), SWB_OK);
+    CHECK(swb_join(task, SWB_FOREVER, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_CANCELLED);
+
+    CHECK(swb_mutex_create(&mutex), SWB_OK);
+    CHECK(swb_mutex_unlock(mutex), SWB_NOT_LOCKED);
+    CHECK(swb_mutex_lock(mutex, 0), SWB_OK);
+    CHECK(swb_mutex_lock(mutex, 1000), SWB_TIMED_OUT);
+    CHECK(swb_mutex_destroy(mutex), SWB_BUSY);
+    CHECK(swb_mutex_unlock(mutex), SWB_OK);
+    CHECK(swb_mutex_destroy(mutex), SWB_OK);
+
+    CHECK(swb_current_task(&itself), SWB_OK);
+    CHECK(swb_unpark(itself), SWB_OK);
+    CHECK(swb_park(SWB_FOREVER), SWB_OK);
+    CHECK(swb_detach(itself), SWB_OK);
+    CHECK(swb_unpark(itself), SWB_INVALID);
+
+    CHECK(swb_suspend(ask, &thread, SWB_FOREVER, &value, &error), SWB_OK);
+    CHECK(value, 42);
+    CHECK(pthread_join(thread, NULL), 0);
+    CHECK(swb_suspend(keep, &resumer, 1000, &value, &error), SWB_TIMED_OUT);
+    CHECK(swb_resumer_throw(resumer, 1, NULL), SWB_CLOSED);
+    *result = 1;
+    return SWB_OK;
+}
+
+static void tasks(void) {
+    swb_run_options options = SWB_RUN_OPTIONS_INIT;
+    int32_t ended = 1;
+    uintptr_t value = 0;
+    CHECK(swb_spawn(NULL, first, NULL, NULL), SWB_NO_RUNTIME);
+    CHECK(swb_join(NULL, 0, NULL, NULL), SWB_INVALID);
+    CHECK(swb_run(NULL, NULL, NULL, NULL, NULL), SWB_INVALID);
+    options.workers = SIZE_MAX;
+    CHECK(swb_run(first, NULL, &options, NULL, NULL), SWB_INVALID);
+    options.workers = 2;
+    CHECK(swb_run(first, NULL, &options, &ended, &value), SWB_OK);
+    CHECK(ended, SWB_OK);
+    CHECK(value, 1);
+}
+
+int main(void) {
+    coroutines();
+    many();
+    tasks();
+    puts("all is well");
+    return 0;
+}
