@@ -11,6 +11,10 @@
 //! | many | a hundred thousand are spawned, then all are waited for: each |
 //! | skynet | a tree of a million tasks, each of which waits for its ten children: a leaf |
 //! | message | two tasks hand a number to and fro: one way. Ours by `suspend` alone, theirs by channels |
+//! | channel(1) | the same by channels with room for one, on both sides; "across": each end on a worker, or a thread, of its own |
+//! | stream | numbers through a channel with room for 64, across: each |
+//! | mutex | a hundred tasks take a lock in turn, and each yields while it has it: a turn. "lock": nobody else wants it |
+//! | select | receiving from eight channels with room for one, to which a task sends in turn: each |
 //!
 //! Without a filter each group of rows has a process of its own: what one leaves of the heap would be the next one's business.
 //!
@@ -23,6 +27,7 @@ mod harness;
 mod bare;
 mod ours;
 mod peers;
+mod sync;
 
 use harness::{Harness, indirect_call, sum};
 use std::env;
@@ -37,7 +42,8 @@ const MANY: u64 = 100_000;
 const LEAVES: u64 = 1_000_000;
 
 /// Filters that together name each row once.
-const GROUPS: [&str; 7] = ["yield", "spawn", "many", "million", "skynet", "message", "floor"];
+const GROUPS: [&str; 11] =
+    ["yield", "spawn", "many", "million", "skynet", "message", "channel", "stream", "mutex", "select", "floor"];
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -53,7 +59,10 @@ fn main() {
         memory_of_skynet();
     }
     let harness = Harness::from_args();
-    harness.header(include_str!("../Cargo.lock"), &["corosensei", "tokio", "async-executor", "may"]);
+    harness.header(
+        include_str!("../Cargo.lock"),
+        &["corosensei", "tokio", "async-executor", "may", "crossbeam-channel", "parking_lot"],
+    );
     may::config().set_workers(1);
 
     harness.row("yield, bare", Some(0.6), 1_000_000, ours::yields, bare::yields);
@@ -86,8 +95,25 @@ fn main() {
     harness.row("message, smol", None, 300_000, ours::messages, peers::smol::messages);
     harness.row("message, may", None, 300_000, ours::messages, peers::may::messages);
 
+    talking(&harness);
     harness.note("(yield; right: the call)").row("floor: indirect call", None, 1_000_000, ours::yields, indirect_call);
     harness.footer();
+}
+
+/// What tasks say to each other. Rows across need two CPUs that do nothing else.
+fn talking(harness: &Harness) {
+    let alone = |n| sync::ours::ping_pong(1, n);
+    let across = |n| sync::ours::ping_pong(2, n);
+    harness.row("channel(1), tokio", Some(0.3), 300_000, alone, peers::tokio::messages);
+    let note = harness.note("(two workers; right: threads)");
+    note.row("channel across, crossbeam", Some(1.3), 20_000, across, sync::threads::ping_pong);
+    let note = harness.note("(two workers; right: runtimes)");
+    note.row("channel across, tokio", Some(0.1), 20_000, across, sync::tokio::ping_pong_across);
+    let note = harness.note("(two workers; right: threads)");
+    note.row("stream, crossbeam", Some(2.0), 300_000, sync::ours::stream, sync::threads::stream);
+    harness.row("mutex, tokio", Some(0.2), 100_000, sync::ours::hand_off, sync::tokio::hand_off);
+    harness.row("mutex lock, parking_lot", Some(1.2), 3_000_000, sync::ours::lock, sync::threads::lock);
+    harness.row("select of 8, tokio", Some(0.5), 100_000, sync::ours::select, sync::tokio::select);
 }
 
 /// What a million tasks take on one worker, in a process that has done nothing else.

@@ -11,12 +11,12 @@ pub(crate) mod tokio {
     use tokio::sync::mpsc;
     use tokio::task::{JoinHandle, LocalSet, spawn, spawn_local, yield_now};
 
-    fn runtime() -> tokio::runtime::Runtime {
+    pub(crate) fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
     }
 
     /// Runs `main` as a task: what `block_on` is given is polled by other rules.
-    fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
+    pub(crate) fn run<T: Send + 'static>(main: impl Future<Output = T> + Send + 'static) -> T {
         runtime().block_on(async { spawn(main).await.expect("it ends well") })
     }
 
