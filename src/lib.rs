@@ -8,6 +8,8 @@ mod arch;
 mod cancelled;
 mod coroutine;
 pub mod future;
+#[cfg(unix)]
+pub mod net;
 mod runtime;
 mod scheduler;
 pub mod stack;

@@ -19,7 +19,7 @@
 //! - after [`CHAIN`] picks in a row by rule 1, one is made by rule 2. So a task that is ready is run after at most
 //!   `2 * (CHAIN + 1)` picks for each that was ready before it, and one that has not started, while others are ready, begins
 //!   after as many for each that is older;
-//! - every [`TURN`] picks the worker looks at its inbox, its timers, its driver, and at what was spawned from outside: a wake
+//! - every [`TURN`] picks the worker looks at its inbox, its timers, the I/O, and at what was spawned from outside: a wake
 //!   from another thread, a timer and a spawn from outside wait for at most `TURN` picks until they are in the queue, the
 //!   spawn at its head;
 //! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
@@ -33,6 +33,8 @@ use super::join::JoinError;
 use super::life::{end_unstarted, live, release_here};
 use super::memory::Memory;
 use super::queue::{Fresh, Ready, Unstarted, steal};
+#[cfg(unix)]
+use super::reactor::Reactor;
 use super::remote::Remote;
 use super::seed::Seeded;
 use super::shared::{Phase, Shared};
@@ -337,6 +339,7 @@ impl Worker {
     #[inline(never)]
     fn turn(&self) -> Option<NonNull<Header>> {
         self.look();
+        self.poll_io();
         // Asked first, as `pop` of an empty queue has a fence.
         if !self.shared.injector.is_empty()
             && let Some(task) = self.shared.injector.pop()
@@ -357,13 +360,29 @@ impl Worker {
             // SAFETY: it was in the inbox, so it is this worker's, and in no other queue.
             unsafe { self.ready.push(task) };
         }
-        self.remote.driver().poll();
         self.answer();
         Timers::fire(&self.timers, &self.shared.clock);
     }
 
+    /// Wakes those whose I/O can go on, unless another worker waits for it.
+    fn poll_io(&self) {
+        #[cfg(unix)]
+        if let Some(mut seat) = self.shared.reactor.get().and_then(Reactor::seat) {
+            seat.wait(Some(Duration::ZERO));
+        }
+    }
+
+    /// Whether tasks of this runtime wait for I/O.
+    fn does_io(&self) -> bool {
+        #[cfg(unix)]
+        return self.shared.reactor.get().is_some_and(|reactor| reactor.has_waiters());
+        #[cfg(not(unix))]
+        false
+    }
+
     fn pick_seeded(&self) -> Option<NonNull<Header>> {
         self.look();
+        self.poll_io();
         let mut seeded = self.seeded.as_ref()?.borrow_mut();
         seeded.extend(NonNull::new(self.next.replace(ptr::null_mut())));
         seeded.extend(core::iter::from_fn(|| self.ready.pop()));
@@ -525,7 +544,8 @@ impl Worker {
 
     /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
     pub(super) fn idle(&self, longest: Option<Duration>) {
-        let spins = if self.shared.may_spin { SPINS } else { 1 };
+        // Who waits for I/O is woken by it sooner than by looking around.
+        let spins = if self.shared.may_spin && !self.does_io() { SPINS } else { 1 };
         for _ in 0..spins {
             self.look();
             if !self.ready.is_empty() || self.find() {
@@ -536,7 +556,11 @@ impl Worker {
         let deadline = self.timers.borrow().next();
         self.shared.announce_sleep(self.index, deadline);
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
-            if !self.shared.all_asleep(self.index) {
+            if self.shared.clock.is_virtual() {
+                // What has come is before any timer.
+                self.poll_io();
+            }
+            if self.ready.is_empty() && !self.shared.all_asleep(self.index) {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 let longest = [until, longest].into_iter().flatten().min();
                 self.park(longest);
@@ -550,10 +574,27 @@ impl Worker {
         if let Some(watch) = &self.shared.watch {
             watch.parks(self.index);
         }
-        self.remote.driver().park(longest);
+        self.park_somewhere(longest);
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }
+    }
+
+    /// The first to have nothing to do waits for I/O, and the others for that one.
+    fn park_somewhere(&self, longest: Option<Duration>) {
+        let parker = self.remote.driver();
+        #[cfg(unix)]
+        if let Some(reactor) = self.shared.reactor.get()
+            && let Some(seat) = reactor.seat()
+        {
+            parker.park_in(reactor, seat, longest);
+            // Not left empty while somebody sleeps: what runs here now may compute for long.
+            if !self.ready.is_empty() && reactor.has_waiters() {
+                self.shared.pass_seat(self.index);
+            }
+            return;
+        }
+        parker.park(longest);
     }
 
     /// Takes a task that others have.
