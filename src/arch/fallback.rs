@@ -118,8 +118,10 @@ impl Side {
         let coroutine = unsafe { &mut *self.coroutine.get() };
         let answer = coroutine.as_mut().and_then(|coroutine| coroutine.resume(jump).as_yield());
         CURRENT.set(before);
-        let Some(answer) = answer else { unreachable!("the entry function does not return") };
+        let Some(mut answer) = answer else { unreachable!("the entry function does not return") };
         if answer.ended {
+            // It may be handed outwards through others, which have not.
+            answer.ended = false;
             // What its last message points to stays where it is: the memory is not corosensei's.
             if let Some(mut ended) = coroutine.take() {
                 // SAFETY: it has ended by `finish`, whose caller keeps nothing on the stack that needs to be dropped.

@@ -100,6 +100,14 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         self.control == control::finished()
     }
 
+    /// The coroutine has ended.
+    #[inline(always)]
+    pub(super) fn drop_name(&mut self) {
+        if self.name.is_some() {
+            self.name = None;
+        }
+    }
+
     /// The handle, moved, and one that has ended in its place.
     #[inline(always)]
     pub(super) fn take(&mut self) -> Self {

@@ -24,6 +24,13 @@ use core::convert::Infallible;
 type Runner = Coroutine<(), (), (), Infallible>;
 
 impl Runner {
+    /// Drops all that the handle of one that has ended still owns: it may be forgotten.
+    #[inline(always)]
+    pub(crate) fn empty(&mut self) {
+        debug_assert!(self.raw.has_ended());
+        self.raw.drop_name();
+    }
+
     /// Resumes `first`, and returns the one that has answered in the end, and whether it has yielded. Otherwise it has ended,
     /// and its stack has been given back. Panics of bodies go on here.
     ///

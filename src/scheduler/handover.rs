@@ -41,7 +41,7 @@ impl Worker {
     }
 
     /// Runs a task that has not started for one that is about to wait for it and for nothing else, straight from that one's stack:
-    /// its first run, which may be its only one. False if it is not to be run next by rule 1.
+    /// its first run, which may be its only one. Whether it has ended; not if it is not to be run next by rule 1.
     ///
     /// The one that waits is not suspended, only the consumer of the other for once; if that does not end, it goes on to wait as
     /// usual.
@@ -63,13 +63,9 @@ impl Worker {
         let bodies = Bodies::set_aside();
         self.start(newest);
         bodies.put_back();
-        if is_home {
-            // If it has ended, nothing changes.
-            task.join.end_joining();
-        }
         self.joiners.set(joiner.outer.get());
         self.running.set(joiner);
-        true
+        if is_home { !task.join.end_joining() } else { task.join.is_complete() }
     }
 
     /// Calls `f` with the tasks for which [`run_for`](Self::run_for) runs others.
@@ -84,7 +80,8 @@ impl Worker {
 }
 
 impl Current<'_> {
-    /// Runs a task that has not started for the current one, which is about to wait for it. False if it was not to be run next.
+    /// Runs a task that has not started for the current one, which is about to wait for it, if it is to be run next. Whether it has
+    /// ended by that.
     #[inline(always)]
     pub(super) fn run_first(task: &Header) -> bool {
         Self::with(|current| {

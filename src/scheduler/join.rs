@@ -113,15 +113,15 @@ impl<T> JoinHandle<T> {
         if header.join.is_complete() {
             return Ok(());
         }
-        if Current::is(header) {
-            return Err(JoinError::Itself);
-        }
         // Before the wait begins: a waker's destructor may do anything.
         if !self.stop_polling() {
             return Ok(());
         }
-        if Current::run_first(self.task.header()) && self.task.header().join.is_complete() {
+        if Current::run_first(self.task.header()) {
             return Ok(());
+        }
+        if Current::is(self.task.header()) {
+            return Err(JoinError::Itself);
         }
         Current::prefer_newest();
         let is_home = self.task.header().origin.home.is_some_and(Current::is_of);

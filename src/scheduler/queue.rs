@@ -97,15 +97,56 @@ unsafe impl Send for Unstarted {}
 /// The tasks that a worker has spawned, and nobody has started. With one worker nobody else ever looks at them, and the
 /// fences of a deque that others steal from are spared.
 pub(super) enum Fresh {
-    Own(RefCell<VecDeque<Unstarted>>),
+    Own(Own),
     Shared(Deque<Unstarted>, Stealer<Unstarted>),
+}
+
+/// Those of the only worker. The newest is apart: often it is taken next.
+#[derive(Default)]
+pub(super) struct Own {
+    newest: Cell<Option<Unstarted>>,
+    older: RefCell<VecDeque<Unstarted>>,
+}
+
+impl Own {
+    #[inline(always)]
+    fn push(&self, task: Unstarted) {
+        if let Some(older) = self.newest.replace(Some(task)) {
+            self.older.borrow_mut().push_back(older);
+        }
+    }
+
+    #[inline(always)]
+    fn newest(&self) -> Option<Unstarted> {
+        self.newest.take().or_else(|| self.older.borrow_mut().pop_back())
+    }
+
+    fn oldest(&self) -> Option<Unstarted> {
+        let oldest = self.older.borrow_mut().pop_front();
+        oldest.or_else(|| self.newest.take())
+    }
+
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        let newest = self.newest.take();
+        let is_there = newest.is_some();
+        self.newest.set(newest);
+        !is_there && self.older.borrow().is_empty()
+    }
+
+    fn for_each(&self, f: &mut dyn FnMut(NonNull<Header>)) {
+        self.older.borrow().iter().for_each(|task| f(task.0));
+        let newest = self.newest.take();
+        newest.iter().for_each(|task| f(task.0));
+        self.newest.set(newest);
+    }
 }
 
 impl Fresh {
     #[inline(always)]
     pub(super) fn push(&self, task: Unstarted) {
         match self {
-            Self::Own(queue) => queue.borrow_mut().push_back(task),
+            Self::Own(own) => own.push(task),
             Self::Shared(deque, _) => deque.push(task),
         }
     }
@@ -114,7 +155,7 @@ impl Fresh {
     #[inline(always)]
     pub(super) fn newest(&self) -> Option<NonNull<Header>> {
         match self {
-            Self::Own(queue) => queue.borrow_mut().pop_back(),
+            Self::Own(own) => own.newest(),
             Self::Shared(deque, _) => deque.pop(),
         }
         .map(|task| task.0)
@@ -122,7 +163,7 @@ impl Fresh {
 
     pub(super) fn oldest(&self) -> Option<NonNull<Header>> {
         match self {
-            Self::Own(queue) => queue.borrow_mut().pop_front().map(|task| task.0),
+            Self::Own(own) => own.oldest().map(|task| task.0),
             Self::Shared(_, stealer) => steal(stealer),
         }
     }
@@ -130,7 +171,7 @@ impl Fresh {
     /// Calls `f` with each. Those that others may steal are taken out and put back: for a moment nobody finds them.
     pub(super) fn for_each(&self, mut f: impl FnMut(NonNull<Header>)) {
         match self {
-            Self::Own(queue) => queue.borrow().iter().for_each(|task| f(task.0)),
+            Self::Own(own) => own.for_each(&mut f),
             Self::Shared(deque, _) => {
                 let mut all: Vec<_> = core::iter::from_fn(|| deque.pop()).collect();
                 while let Some(task) = all.pop() {
@@ -144,7 +185,7 @@ impl Fresh {
     #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Own(queue) => queue.borrow().is_empty(),
+            Self::Own(own) => own.is_empty(),
             Self::Shared(deque, _) => deque.is_empty(),
         }
     }

@@ -495,7 +495,8 @@ impl Worker {
             started.push(task);
             return;
         }
-        // The stack has been given back, and the handle is empty.
+        // The stack has been given back.
+        body.empty();
         core::mem::forget(made);
         // SAFETY: the body has ended, and the task is in no queue or list.
         unsafe { self.retire(task) };
