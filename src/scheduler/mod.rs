@@ -12,7 +12,7 @@
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
-//! | how does a task wait for I/O? | `source.rs`, `reactor.rs` |
+//! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
@@ -33,6 +33,7 @@ mod frames;
 mod handle;
 mod handover;
 mod header;
+mod idle;
 mod inbox;
 mod inspect;
 mod join;

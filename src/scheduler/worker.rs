@@ -33,8 +33,6 @@ use super::join::JoinError;
 use super::life::{end_unstarted, live, release_here};
 use super::memory::Memory;
 use super::queue::{Fresh, Ready, Unstarted, steal};
-#[cfg(unix)]
-use super::reactor::Reactor;
 use super::remote::Remote;
 use super::seed::Seeded;
 use super::shared::{Phase, Shared};
@@ -58,8 +56,8 @@ const SPINS: u32 = 200;
 
 /// A worker. It lives on its thread's own stack, and only that thread touches it.
 pub(crate) struct Worker {
-    shared: Arc<Shared>,
-    index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
     pub(super) remote: &'static Remote,
     /// The task that runs, or null on the worker's own stack.
     pub(super) running: Cell<*const Running>,
@@ -364,22 +362,6 @@ impl Worker {
         Timers::fire(&self.timers, &self.shared.clock);
     }
 
-    /// Wakes those whose I/O can go on, unless another worker waits for it.
-    fn poll_io(&self) {
-        #[cfg(unix)]
-        if let Some(mut seat) = self.shared.reactor.get().and_then(Reactor::seat) {
-            seat.wait(Some(Duration::ZERO));
-        }
-    }
-
-    /// Whether tasks of this runtime wait for I/O.
-    fn does_io(&self) -> bool {
-        #[cfg(unix)]
-        return self.shared.reactor.get().is_some_and(|reactor| reactor.has_waiters());
-        #[cfg(not(unix))]
-        false
-    }
-
     fn pick_seeded(&self) -> Option<NonNull<Header>> {
         self.look();
         self.poll_io();
@@ -579,23 +561,6 @@ impl Worker {
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }
-    }
-
-    /// The first to have nothing to do waits for I/O, and the others for that one.
-    fn park_somewhere(&self, longest: Option<Duration>) {
-        let parker = self.remote.driver();
-        #[cfg(unix)]
-        if let Some(reactor) = self.shared.reactor.get()
-            && let Some(seat) = reactor.seat()
-        {
-            parker.park_in(reactor, seat, longest);
-            // Not left empty while somebody sleeps: what runs here now may compute for long.
-            if !self.ready.is_empty() && reactor.has_waiters() {
-                self.shared.pass_seat(self.index);
-            }
-            return;
-        }
-        parker.park(longest);
     }
 
     /// Takes a task that others have.
