@@ -90,10 +90,7 @@ impl<T: AsFd> Source<T> {
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
     fn wait(&self, direction: Direction, limit: Limit, seen: Option<u64>) -> io::Result<()> {
-        let reactor = Current::with(|current| match current {
-            Some(current) => Some(current.running.worker().shared().reactor().cloned()),
-            None => None,
-        });
+        let reactor = Current::with(|current| Some(current?.running.worker().shared().reactor().cloned()));
         let Some(reactor) = reactor.transpose()? else {
             if current::is_worker() {
                 return Err(super::refusal().into());
