@@ -10,6 +10,8 @@ mod coroutine;
 #[cfg(feature = "capi")]
 mod ffi;
 pub mod future;
+#[cfg(unix)]
+pub mod net;
 mod runtime;
 mod scheduler;
 pub mod stack;

@@ -4,42 +4,63 @@
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 
-/// What an idle worker waits on. The one that there is, [`Parker`], knows of nothing but calls of `unpark`; one that waits
-/// for I/O as well wakes tasks by their resumers while it is in `park` or `poll`.
-pub(crate) trait Driver: Send + Sync {
-    /// Waits until `unpark` is called, or has been called since the last time, or `longest` is over.
-    fn park(&self, longest: Option<Duration>);
+#[cfg(unix)]
+use super::reactor::{Reactor, Seat};
+#[cfg(unix)]
+use std::sync::Arc;
 
-    /// Ends a `park`, or the next one. Any thread may call it, also when the worker is gone.
-    fn unpark(&self);
-
-    /// Looks for what has happened, without waiting. A worker that has work calls it now and then.
-    fn poll(&self) {}
-}
-
-/// A flag and a condition variable.
+/// What a worker waits on: a flag and a condition variable, or, for one worker of a runtime that does I/O, the reactor.
 #[derive(Default)]
 pub(crate) struct Parker {
-    is_unparked: Mutex<bool>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-impl Driver for Parker {
-    fn park(&self, longest: Option<Duration>) {
-        let mut is_unparked = self.is_unparked.lock();
-        if !*is_unparked {
+#[derive(Default)]
+struct State {
+    is_unparked: bool,
+    /// What the worker waits in instead.
+    #[cfg(unix)]
+    waits_in: Option<Arc<Reactor>>,
+}
+
+impl Parker {
+    /// Waits until `unpark` is called, or has been called since the last time, or `longest` is over.
+    pub(super) fn park(&self, longest: Option<Duration>) {
+        let mut state = self.state.lock();
+        if !state.is_unparked {
             match longest {
                 // Woken without a reason now and then, which a worker does not mind.
-                None => self.changed.wait(&mut is_unparked),
-                Some(longest) => drop(self.changed.wait_for(&mut is_unparked, longest)),
+                None => self.changed.wait(&mut state),
+                Some(longest) => drop(self.changed.wait_for(&mut state, longest)),
             }
         }
-        *is_unparked = false;
+        state.is_unparked = false;
     }
 
-    fn unpark(&self) {
-        let mut is_unparked = self.is_unparked.lock();
-        *is_unparked = true;
+    /// [`park`](Self::park) that waits for I/O too, and wakes who waits for that.
+    #[cfg(unix)]
+    pub(super) fn park_in(&self, reactor: &Arc<Reactor>, mut seat: Seat<'_>, longest: Option<Duration>) {
+        let mut state = self.state.lock();
+        if !state.is_unparked {
+            state.waits_in = Some(Arc::clone(reactor));
+            drop(state);
+            // An `unpark` from here on is a notice, and one that comes before the wait ends it at once.
+            seat.wait(longest);
+            state = self.state.lock();
+            state.waits_in = None;
+        }
+        state.is_unparked = false;
+    }
+
+    /// Ends a `park`, or the next one. Any thread may call it, also when the worker is gone.
+    pub(super) fn unpark(&self) {
+        let mut state = self.state.lock();
+        state.is_unparked = true;
+        #[cfg(unix)]
+        if let Some(reactor) = &state.waits_in {
+            return reactor.notify();
+        }
         self.changed.notify_one();
     }
 }

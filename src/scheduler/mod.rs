@@ -12,6 +12,7 @@
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
+//! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs` |
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
@@ -32,6 +33,7 @@ mod frames;
 mod handle;
 mod handover;
 mod header;
+mod idle;
 mod inbox;
 mod inspect;
 mod join;
@@ -41,6 +43,8 @@ mod memory;
 mod park;
 mod print;
 mod queue;
+#[cfg(unix)]
+mod reactor;
 mod remote;
 mod scope;
 mod seed;
@@ -48,6 +52,8 @@ mod several;
 mod shared;
 #[cfg(unix)]
 mod sigquit;
+#[cfg(unix)]
+mod source;
 #[cfg(feature = "tracing")]
 mod spans;
 mod spawn;
@@ -82,6 +88,8 @@ pub(crate) use current::tell_wait;
 pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
+#[cfg(unix)]
+pub(crate) use source::{Direction, Source};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 pub(crate) use trace::Sink;
 pub(crate) use watch::Observers;

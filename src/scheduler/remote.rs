@@ -1,7 +1,7 @@
 //! What other threads know of a worker. It is never freed, so whoever has put a task into a worker's inbox may still wake
 //! the worker, although the task, and the whole runtime with it, may be gone by then (invariant 18).
 
-use super::driver::{Driver, Parker};
+use super::driver::Parker;
 use super::header::Header;
 use super::inbox::{Inbox, Put, Taken};
 use core::ptr::NonNull;
@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 /// What other threads know of a worker.
 pub(crate) struct Remote {
     inbox: Inbox<Header>,
-    driver: Box<dyn Driver>,
+    driver: Parker,
 }
 
-// SAFETY: what is in the inbox is given from thread to thread as its contract says; a driver is Send and Sync.
+// SAFETY: what is in the inbox is given from thread to thread as its contract says; a parker is Send and Sync.
 unsafe impl Sync for Remote {}
 // SAFETY: as above.
 unsafe impl Send for Remote {}
@@ -31,7 +31,7 @@ impl Remote {
             remote.inbox.open();
             return remote;
         }
-        Box::leak(Box::new(Self { inbox: Inbox::new(), driver: Box::new(Parker::default()) }))
+        Box::leak(Box::new(Self { inbox: Inbox::new(), driver: Parker::default() }))
     }
 
     /// Gives it back for the next worker. Nobody has a task that belongs to it.
@@ -65,8 +65,8 @@ impl Remote {
         &self.inbox
     }
 
-    pub(super) fn driver(&self) -> &dyn Driver {
-        &*self.driver
+    pub(super) fn driver(&self) -> &Parker {
+        &self.driver
     }
 
     pub(super) fn close(&self) -> Taken<Header> {

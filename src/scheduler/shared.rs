@@ -6,6 +6,8 @@ use super::header::{Header, Origin, TaskRef};
 use super::inspect::Requests;
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
+#[cfg(unix)]
+use super::reactor::Reactor;
 use super::remote::Remote;
 use super::watch::{Observers, Watch};
 use super::watchdog::Watchdog;
@@ -21,6 +23,8 @@ use crossbeam_queue::SegQueue;
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,6 +51,9 @@ pub(crate) struct Shared {
     /// What was spawned from outside.
     pub(super) injector: SegQueue<Unstarted>,
     pub(super) clock: Clock,
+    /// None until a task first waits for I/O.
+    #[cfg(unix)]
+    pub(super) reactor: OnceLock<Arc<Reactor>>,
     pub(super) requests: Requests,
     /// None if nobody looks on.
     pub(super) watch: Option<Box<Watch>>,
@@ -100,6 +107,8 @@ impl Shared {
             stealers,
             injector: SegQueue::new(),
             clock: Clock::new(config.has_virtual_clock),
+            #[cfg(unix)]
+            reactor: OnceLock::new(),
             requests: Requests::default(),
             watch: Watch::new(&config.observers, workers, &config.name),
             may_spin: thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
@@ -147,6 +156,26 @@ impl Shared {
         let sleeper = asleep.iter().position(|sleep| matches!(sleep, Sleep::Until(_)));
         if let Some(index) = sleeper {
             self.set_awake(&mut asleep, index);
+            self.remotes[index].driver().unpark();
+        }
+    }
+
+    /// What tasks wait in for I/O, made when the first does.
+    #[cfg(unix)]
+    pub(super) fn reactor(&self) -> io::Result<&Arc<Reactor>> {
+        if let Some(reactor) = self.reactor.get() {
+            return Ok(reactor);
+        }
+        let made = Arc::new(Reactor::new()?);
+        Ok(self.reactor.get_or_init(|| made))
+    }
+
+    /// The seat of the reactor has become free: one that sleeps elsewhere is to take it.
+    #[cfg(unix)]
+    pub(super) fn pass_seat(&self, from: usize) {
+        let asleep = self.asleep.lock();
+        let mut others = asleep.iter().enumerate().filter(|(index, _)| *index != from);
+        if let Some((index, _)) = others.find(|(_, sleep)| matches!(sleep, Sleep::Until(_))) {
             self.remotes[index].driver().unpark();
         }
     }

@@ -19,7 +19,7 @@
 //! - after [`CHAIN`] picks in a row by rule 1, one is made by rule 2. So a task that is ready is run after at most
 //!   `2 * (CHAIN + 1)` picks for each that was ready before it, and one that has not started, while others are ready, begins
 //!   after as many for each that is older;
-//! - every [`TURN`] picks the worker looks at its inbox, its timers, its driver, and at what was spawned from outside: a wake
+//! - every [`TURN`] picks the worker looks at its inbox, its timers, the I/O, and at what was spawned from outside: a wake
 //!   from another thread, a timer and a spawn from outside wait for at most `TURN` picks until they are in the queue, the
 //!   spawn at its head;
 //! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
@@ -56,8 +56,8 @@ const SPINS: u32 = 200;
 
 /// A worker. It lives on its thread's own stack, and only that thread touches it.
 pub(crate) struct Worker {
-    shared: Arc<Shared>,
-    index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
     pub(super) remote: &'static Remote,
     /// The task that runs, or null on the worker's own stack.
     pub(super) running: Cell<*const Running>,
@@ -337,6 +337,7 @@ impl Worker {
     #[inline(never)]
     fn turn(&self) -> Option<NonNull<Header>> {
         self.look();
+        self.poll_io();
         // Asked first, as `pop` of an empty queue has a fence.
         if !self.shared.injector.is_empty()
             && let Some(task) = self.shared.injector.pop()
@@ -357,13 +358,13 @@ impl Worker {
             // SAFETY: it was in the inbox, so it is this worker's, and in no other queue.
             unsafe { self.ready.push(task) };
         }
-        self.remote.driver().poll();
         self.answer();
         Timers::fire(&self.timers, &self.shared.clock);
     }
 
     fn pick_seeded(&self) -> Option<NonNull<Header>> {
         self.look();
+        self.poll_io();
         let mut seeded = self.seeded.as_ref()?.borrow_mut();
         seeded.extend(NonNull::new(self.next.replace(ptr::null_mut())));
         seeded.extend(core::iter::from_fn(|| self.ready.pop()));
@@ -526,7 +527,8 @@ impl Worker {
 
     /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
     pub(super) fn idle(&self, longest: Option<Duration>) {
-        let spins = if self.shared.may_spin { SPINS } else { 1 };
+        // Who waits for I/O is woken by it sooner than by looking around.
+        let spins = if self.shared.may_spin && !self.does_io() { SPINS } else { 1 };
         for _ in 0..spins {
             self.look();
             if !self.ready.is_empty() || self.find() {
@@ -537,7 +539,11 @@ impl Worker {
         let deadline = self.timers.borrow().next();
         self.shared.announce_sleep(self.index, deadline);
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
-            if !self.shared.all_asleep(self.index) {
+            if self.shared.clock.is_virtual() {
+                // What has come is before any timer.
+                self.poll_io();
+            }
+            if self.ready.is_empty() && !self.shared.all_asleep(self.index) {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 let longest = [until, longest].into_iter().flatten().min();
                 self.park(longest);
@@ -551,7 +557,7 @@ impl Worker {
         if let Some(watch) = &self.shared.watch {
             watch.parks(self.index);
         }
-        self.remote.driver().park(longest);
+        self.park_somewhere(longest);
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }

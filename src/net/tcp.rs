@@ -1,0 +1,127 @@
+//! TCP.
+
+use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use crate::scheduler::Direction;
+use core::fmt;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// [`std::net::TcpStream`] that blocks the task. See the [module](super).
+pub struct TcpStream(Inner<net::TcpStream>);
+
+socket!(TcpStream, net::TcpStream);
+timeouts!(TcpStream);
+stream!(TcpStream, net::TcpStream);
+forward! { TcpStream:
+    /// The address of the other end.
+    peer_addr() -> SocketAddr;
+    /// The address of this end.
+    local_addr() -> SocketAddr;
+    /// Ends one direction, or both. Who waits for it in another task goes on.
+    shutdown(how: Shutdown) -> ();
+    /// Whether small segments are sent at once.
+    nodelay() -> bool;
+    /// Sends small segments at once, or not.
+    set_nodelay(nodelay: bool) -> ();
+    /// How many hops a packet may take.
+    ttl() -> u32;
+    /// Sets how many hops a packet may take.
+    set_ttl(ttl: u32) -> ();
+}
+
+impl TcpStream {
+    /// Connects to the first of the addresses that answers.
+    ///
+    /// # Errors
+    ///
+    /// That of the last address, if none does; when the task is cancelled; and when the name is not known.
+    pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
+        let mut last = None;
+        for address in address.to_socket_addrs()? {
+            match common::connect(&address.into(), None) {
+                Ok(inner) => return Ok(Self(inner)),
+                Err(error) if is_cancelled(&error) => return Err(error),
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::InvalidInput, "there is no address to connect to")))
+    }
+
+    /// Connects to that address, and waits that long at most.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer, in time or at all; when the task is cancelled; and of a timeout of zero, as std's.
+    pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
+        if timeout.is_zero() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "a timeout of zero"));
+        }
+        common::connect(&(*address).into(), Some(timeout)).map(Self)
+    }
+
+    /// Reads what is there, and leaves it there.
+    ///
+    /// # Errors
+    ///
+    /// As reading.
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(|socket| socket.peek(buffer))
+    }
+}
+
+/// [`std::net::TcpListener`] that blocks the task. See the [module](super).
+pub struct TcpListener(Inner<net::TcpListener>);
+
+socket!(TcpListener, net::TcpListener);
+forward! { TcpListener:
+    /// The address that it listens at.
+    local_addr() -> SocketAddr;
+    /// How many hops a packet may take.
+    ttl() -> u32;
+    /// Sets how many hops a packet may take.
+    set_ttl(ttl: u32) -> ();
+}
+
+impl TcpListener {
+    /// Listens at the first of the addresses that can be had.
+    ///
+    /// # Errors
+    ///
+    /// When none can.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::from_std(net::TcpListener::bind(address)?)
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// When the task is cancelled. When there is no descriptor left, after a pause of ten milliseconds: so a loop that goes on
+    /// does not spin, and the connection is accepted when there is one again.
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let (stream, address) = self.0.accept(net::TcpListener::accept)?;
+        Ok((TcpStream::from_std(stream)?, address))
+    }
+
+    /// The connections, until the task is cancelled: then it ends.
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming(self)
+    }
+}
+
+/// See [`TcpListener::incoming`].
+#[derive(Debug)]
+pub struct Incoming<'a>(&'a TcpListener);
+
+impl Iterator for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.accept() {
+            Err(error) if is_cancelled(&error) => None,
+            accepted => Some(accepted.map(|(stream, _)| stream)),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! UDP.
+
+use super::common::{Inner, forward, socket, timeouts};
+use crate::scheduler::Direction;
+use core::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{self, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// [`std::net::UdpSocket`] that blocks the task. See the [module](super).
+pub struct UdpSocket(Inner<net::UdpSocket>);
+
+socket!(UdpSocket, net::UdpSocket);
+timeouts!(UdpSocket);
+forward! { UdpSocket:
+    /// The address that it was connected to.
+    peer_addr() -> SocketAddr;
+    /// The address that it is bound to.
+    local_addr() -> SocketAddr;
+    /// How many hops a packet may take.
+    ttl() -> u32;
+    /// Sets how many hops a packet may take.
+    set_ttl(ttl: u32) -> ();
+    /// Whether it may send to all.
+    broadcast() -> bool;
+    /// Lets it send to all, or not.
+    set_broadcast(broadcast: bool) -> ();
+}
+
+impl UdpSocket {
+    /// A socket at the first of the addresses that can be had.
+    ///
+    /// # Errors
+    ///
+    /// When none can.
+    pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::from_std(net::UdpSocket::bind(address)?)
+    }
+
+    /// Sends to that address from now on, and receives from it alone. It does not wait.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.0.get().connect(address)
+    }
+
+    /// Sends a datagram to that address.
+    ///
+    /// # Errors
+    ///
+    /// When there is no address, the system refuses, or the task is cancelled.
+    pub fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
+        let none = || io::Error::new(ErrorKind::InvalidInput, "there is no address to send to");
+        let address = address.to_socket_addrs()?.next().ok_or_else(none)?;
+        self.0.write(|socket| socket.send_to(bytes, address))
+    }
+
+    /// Waits for a datagram, and says who has sent it.
+    ///
+    /// # Errors
+    ///
+    /// When the task is cancelled, or the time is over.
+    pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.read(|socket| socket.recv_from(buffer))
+    }
+
+    /// [`recv_from`](Self::recv_from) that leaves it there.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](Self::recv_from).
+    pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.read(|socket| socket.peek_from(buffer))
+    }
+
+    /// Sends to the address that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](Self::send_to); and when it is not connected.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(|socket| socket.send(bytes))
+    }
+
+    /// Waits for a datagram of the one that it is connected to.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_from`](Self::recv_from).
+    pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(|socket| socket.recv(buffer))
+    }
+
+    /// [`recv`](Self::recv) that leaves it there.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(|socket| socket.peek(buffer))
+    }
+}

@@ -1,0 +1,98 @@
+//! Unix sockets.
+
+use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use crate::scheduler::Direction;
+use core::fmt;
+use socket2::SockAddr;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::{self, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+/// [`std::os::unix::net::UnixStream`] that blocks the task. See the [module](super).
+pub struct UnixStream(Inner<net::UnixStream>);
+
+socket!(UnixStream, net::UnixStream);
+timeouts!(UnixStream);
+stream!(UnixStream, net::UnixStream);
+forward! { UnixStream:
+    /// The address of the other end.
+    peer_addr() -> SocketAddr;
+    /// The address of this end.
+    local_addr() -> SocketAddr;
+    /// Ends one direction, or both. Who waits for it in another task goes on.
+    shutdown(how: Shutdown) -> ();
+}
+
+impl UnixStream {
+    /// Connects to the socket at that path.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or the task is cancelled.
+    pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        common::connect(&SockAddr::unix(path)?, None).map(Self)
+    }
+
+    /// Two that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// When there is no descriptor left.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = net::UnixStream::pair()?;
+        Ok((Self::from_std(one)?, Self::from_std(other)?))
+    }
+}
+
+/// [`std::os::unix::net::UnixListener`] that blocks the task. See the [module](super).
+pub struct UnixListener(Inner<net::UnixListener>);
+
+socket!(UnixListener, net::UnixListener);
+forward! { UnixListener:
+    /// The address that it listens at.
+    local_addr() -> SocketAddr;
+}
+
+impl UnixListener {
+    /// Listens at that path, where nothing may be yet.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::from_std(net::UnixListener::bind(path)?)
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`](super::TcpListener::accept).
+    pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
+        let (stream, address) = self.0.accept(net::UnixListener::accept)?;
+        Ok((UnixStream::from_std(stream)?, address))
+    }
+
+    /// The connections, until the task is cancelled: then it ends.
+    pub fn incoming(&self) -> UnixIncoming<'_> {
+        UnixIncoming(self)
+    }
+}
+
+/// See [`UnixListener::incoming`].
+#[derive(Debug)]
+pub struct UnixIncoming<'a>(&'a UnixListener);
+
+impl Iterator for UnixIncoming<'_> {
+    type Item = io::Result<UnixStream>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.accept() {
+            Err(error) if is_cancelled(&error) => None,
+            accepted => Some(accepted.map(|(stream, _)| stream)),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Cancellation, and timeouts: what has not happened has not happened.
+
+use super::{on, pair};
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+use switchback::net::{TcpListener, UnixStream};
+use switchback::{CancelReason, Cancelled, Runtime, task};
+
+#[test]
+fn a_cancelled_read_loses_nothing() {
+    on(1, || {
+        let (mut here, there) = pair().expect("a pair");
+        let there = std::sync::Arc::new(there);
+        let theirs = std::sync::Arc::clone(&there);
+        let reader = task::spawn(move || (&*theirs).read(&mut [0; 5]));
+        task::yield_now().expect("it waits now");
+        // At the same time: the bytes are there before the reader has gone on.
+        here.write_all(b"bytes").expect("room");
+        reader.cancel();
+        let mut came = [0; 5];
+        match reader.join().expect("no panic") {
+            Ok(count) => assert_eq!(count, 5),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Other);
+                let cancelled = Cancelled::find_in(&error).expect("the reason");
+                assert_eq!(cancelled.reason(), &CancelReason::Requested);
+                (&*there).read_exact(&mut came).expect("all of it");
+                assert_eq!(&came, b"bytes");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_there_wins() {
+    on(1, || {
+        let (mut here, mut there) = UnixStream::pair().expect("a pair");
+        here.write_all(b"x").expect("room");
+        let reader = task::spawn(move || {
+            let _ = task::park();
+            assert_eq!(there.read(&mut [0; 8]).expect("it is there"), 1);
+            there.read(&mut [0; 8]).expect_err("cancelled")
+        });
+        task::yield_now().expect("it parks now");
+        reader.cancel();
+        assert!(Cancelled::find_in(&reader.join().expect("no panic")).is_some());
+    });
+}
+
+#[test]
+fn incoming_ends() {
+    on(1, || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let server = task::spawn(move || listener.incoming().count());
+        task::yield_now().expect("it waits now");
+        server.cancel();
+        assert_eq!(server.join().expect("no panic"), 0);
+    });
+}
+
+#[test]
+fn timeouts_of_the_socket_and_around_it() {
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (here, mut there) = UnixStream::pair().expect("a pair");
+        let hour = Duration::from_secs(3600);
+        there.set_read_timeout(Some(hour)).expect("a timeout");
+        assert_eq!(there.try_clone().expect("a clone").read_timeout().expect("std's"), Some(hour));
+        let start = task::now();
+        assert_eq!(there.read(&mut [0]).expect_err("nobody writes").kind(), ErrorKind::TimedOut);
+        assert_eq!(task::now() - start, hour);
+        let read = task::timeout(hour / 2, || there.read(&mut [0]));
+        assert!(read.is_err());
+        assert_eq!(task::now() - start, hour * 3 / 2);
+        there.set_write_timeout(Some(hour)).expect("a timeout");
+        let error = there.write_all(&vec![0; 1 << 24]).expect_err("nobody reads");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(there.set_read_timeout(Some(Duration::ZERO)).expect_err("zero").kind(), ErrorKind::InvalidInput);
+        drop(here);
+    });
+}
+
+#[test]
+fn with_a_virtual_clock_what_has_come_is_before_a_timer() {
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (mut here, mut there) = UnixStream::pair().expect("a pair");
+        let start = task::now();
+        let reader = task::spawn_local(move || there.read(&mut [0]).map(|_| task::now()));
+        task::yield_now().expect("it waits now");
+        here.write_all(b"x").expect("room");
+        task::sleep(Duration::from_secs(1)).expect("a second");
+        assert_eq!(reader.join().expect("no panic").expect("a byte"), start);
+    });
+}
+
+#[test]
+fn waits_that_were_given_up_are_forgotten() {
+    on(1, || {
+        let (here, mut there) = UnixStream::pair().expect("a pair");
+        for _ in 0..10 {
+            let read = task::timeout(Duration::from_micros(10), || there.read(&mut [0]));
+            assert!(read.is_err());
+        }
+        (&here).write_all(b"x").expect("room");
+        assert_eq!(there.read(&mut [0]).expect("a byte"), 1);
+    });
+}
+
+#[test]
+fn while_a_panic_unwinds_a_call_that_would_wait_is_refused() {
+    if !cfg!(panic = "unwind") {
+        return;
+    }
+    on(1, || {
+        struct Reads(UnixStream, std::rc::Rc<std::cell::Cell<Option<io::Error>>>);
+        impl Drop for Reads {
+            fn drop(&mut self) {
+                self.1.set(self.0.read(&mut [0]).err());
+            }
+        }
+        let (_here, there) = UnixStream::pair().expect("a pair");
+        let place = std::rc::Rc::new(std::cell::Cell::new(None));
+        let reads = Reads(there, std::rc::Rc::clone(&place));
+        let task = task::spawn_local(move || {
+            let _reads = reads;
+            panic!("it unwinds");
+        });
+        assert!(task.join().map(|never: ()| never).is_err());
+        let error = place.take().expect("an error");
+        assert_eq!(Cancelled::find_in(&error).expect("a reason").reason(), &CancelReason::Panicking);
+    });
+}
