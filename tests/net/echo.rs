@@ -22,10 +22,7 @@ fn many_clients() {
                     let mut stream = stream.expect("a connection");
                     served.spawn(move || io::copy(&mut &stream.try_clone().expect("a clone"), &mut stream));
                 }
-                let bytes = task::shield(|| {
-                    served.completed().map(|end| end.expect("no panic").expect("no error")).sum::<u64>()
-                });
-                bytes
+                task::shield(|| served.completed().map(|end| end.expect("no panic").expect("no error")).sum::<u64>())
             });
             let clients = (0..CLIENTS).map(|client| {
                 move || {
