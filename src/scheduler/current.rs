@@ -225,9 +225,21 @@ impl Current<'_> {
     /// Calls `f` with the current task, if there is one.
     #[inline(always)]
     pub(super) fn with<T>(f: impl FnOnce(Option<Current<'_>>) -> T) -> T {
-        // SAFETY: what the worker names as running is on the stack of the task that runs, which is the one that asks.
-        let running = with_worker(|worker| worker.current()).and_then(|running| unsafe { running.as_ref() });
-        f(running.map(|running| Current { running }))
+        // SAFETY: it is gone when `f` has returned.
+        f(unsafe { Current::get() })
+    }
+
+    /// The current task, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// It is not used when that task has ended, or by others.
+    #[inline(always)]
+    pub(super) unsafe fn get<'a>() -> Option<Current<'a>> {
+        // SAFETY: a worker that is named is there, and what it names as running is on the stack of the task that runs, which is
+        // the one that asks.
+        let running = unsafe { WORKER.get().as_ref().and_then(|worker| worker.current().as_ref()) };
+        running.map(|running| Current { running })
     }
 
     pub(super) fn is(header: &Header) -> bool {
