@@ -252,6 +252,49 @@ fn ring_goes_round_on_one_worker_and_on_all() {
 }
 
 #[test]
+#[cfg(unix)]
+fn echo_server_serves_its_own_clients_and_then_ends() {
+    let run = Run::quiet("echo_server");
+    assert_eq!(run.stdout, "100 clients at once, 1000000 bytes sent and come back\n", "{}", run.whole);
+    for arguments in [&["nowhere"][..], &["127.0.0.1:0", "more"]] {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        let wrong = Run::of("echo_server", &arguments);
+        assert!(wrong.status == Some(2) && wrong.stdout.is_empty(), "{}", wrong.whole);
+        assert!(wrong.stderr.starts_with("usage: echo_server [ADDR]"), "{}", wrong.whole);
+    }
+}
+
+/// It serves others until it is killed.
+#[test]
+#[cfg(unix)]
+fn echo_server_serves_others() {
+    use std::io::{BufRead, BufReader, Read};
+    let mut command = example("echo_server");
+    let mut child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().expect("it can be run");
+    let mut line = String::new();
+    let mut printed = BufReader::new(child.stdout.take().expect("it is piped"));
+    printed.read_line(&mut line).expect("it says where it listens");
+    let talk = || {
+        let address = line.trim_end().strip_prefix("listening at ").ok_or(std::io::ErrorKind::InvalidData)?;
+        for _ in 0..2 {
+            let mut stream = std::net::TcpStream::connect(address)?;
+            stream.set_read_timeout(Some(std::time::Duration::from_secs(60)))?;
+            stream.write_all(b"there and back")?;
+            stream.shutdown(std::net::Shutdown::Write)?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            assert_eq!(text, "there and back");
+        }
+        Ok::<_, std::io::Error>(())
+    };
+    let talked = talk();
+    let has_ended = child.try_wait().expect("it can be looked at");
+    child.kill().and_then(|()| child.wait()).expect("it can be killed");
+    talked.unwrap_or_else(|error| panic!("{line:?}: {error}"));
+    assert!(has_ended.is_none(), "it has ended by itself: {has_ended:?}");
+}
+
+#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);

@@ -195,6 +195,21 @@ macro_rules! timeouts {
             /// # Errors
             ///
             /// Of a timeout of zero, as std's.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::io::{ErrorKind, Read};
+            /// use std::time::Duration;
+            /// use switchback::net::UnixStream;
+            ///
+            /// switchback::run(|| {
+            ///     let (_here, mut there) = UnixStream::pair()?; // others have it too
+            ///     there.set_read_timeout(Some(Duration::from_millis(1)))?;
+            ///     assert_eq!(there.read(&mut [0]).unwrap_err().kind(), ErrorKind::TimedOut);
+            ///     Ok::<_, std::io::Error>(())
+            /// }).unwrap();
+            /// ```
             pub fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
                 self.0.set_timeout(Direction::Read, timeout)
             }

@@ -9,6 +9,25 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// [`std::net::TcpStream`] that blocks the task. See the [module](super).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{BufRead, BufReader, Write};
+/// use switchback::net::{TcpListener, TcpStream};
+///
+/// switchback::run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let mut here = TcpStream::connect(listener.local_addr()?)?;
+///     let (there, _) = listener.accept()?;
+///     here.set_nodelay(true)?;
+///     writeln!(here, "a line")?;
+///     let mut line = String::new();
+///     BufReader::new(there).read_line(&mut line)?;
+///     assert_eq!(line, "a line\n");
+///     Ok::<_, std::io::Error>(())
+/// }).unwrap();
+/// ```
 pub struct TcpStream(Inner<net::TcpStream>);
 
 socket!(TcpStream, net::TcpStream);
@@ -37,6 +56,20 @@ impl TcpStream {
     /// # Errors
     ///
     /// That of the last address, if none does; when the task is cancelled; and when the name is not known.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::net::{TcpListener, TcpStream};
+    ///
+    /// switchback::run(|| {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let address = listener.local_addr()?;
+    ///     let stream = TcpStream::connect(("127.0.0.1", address.port()))?;
+    ///     assert_eq!(stream.peer_addr()?, address);
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         let mut last = None;
         for address in address.to_socket_addrs()? {
@@ -54,6 +87,21 @@ impl TcpStream {
     /// # Errors
     ///
     /// When it does not answer, in time or at all; when the task is cancelled; and of a timeout of zero, as std's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchback::net::{TcpListener, TcpStream};
+    ///
+    /// switchback::run(|| {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let address = listener.local_addr()?;
+    ///     let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    ///     assert_eq!(stream.peer_addr()?, address);
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         if timeout.is_zero() {
             return Err(io::Error::new(ErrorKind::InvalidInput, "a timeout of zero"));
@@ -66,12 +114,49 @@ impl TcpStream {
     /// # Errors
     ///
     /// As reading.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use switchback::net::{TcpListener, TcpStream};
+    ///
+    /// switchback::run(|| {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let mut here = TcpStream::connect(listener.local_addr()?)?;
+    ///     let (mut there, _) = listener.accept()?;
+    ///     here.write_all(b"x")?;
+    ///     let mut byte = [0];
+    ///     assert_eq!(there.peek(&mut byte)?, 1);
+    ///     assert_eq!(there.read(&mut byte)?, 1); // it was still there
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(|socket| socket.peek(buffer))
     }
 }
 
 /// [`std::net::TcpListener`] that blocks the task. See the [module](super).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use switchback::net::{TcpListener, TcpStream};
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let address = listener.local_addr()?;
+///     let server = task::spawn(move || listener.accept()?.0.write_all(b"welcome"));
+///     let mut text = String::new();
+///     TcpStream::connect(address)?.read_to_string(&mut text)?;
+///     assert_eq!(text, "welcome");
+///     server.join().unwrap()?;
+///     Ok::<_, std::io::Error>(())
+/// }).unwrap();
+/// ```
 pub struct TcpListener(Inner<net::TcpListener>);
 
 socket!(TcpListener, net::TcpListener);
@@ -106,6 +191,32 @@ impl TcpListener {
     }
 
     /// The connections, until the task is cancelled: then it ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use switchback::net::{TcpListener, TcpStream};
+    /// use switchback::task;
+    ///
+    /// switchback::run(|| {
+    ///     let listener = TcpListener::bind("127.0.0.1:0")?;
+    ///     let address = listener.local_addr()?;
+    ///     let server = task::spawn(move || {
+    ///         for stream in listener.incoming().flatten() {
+    ///             task::spawn(move || (&stream).write_all(b"welcome"));
+    ///         }
+    ///     });
+    ///     for _ in 0..2 {
+    ///         let mut text = String::new();
+    ///         TcpStream::connect(address)?.read_to_string(&mut text)?;
+    ///         assert_eq!(text, "welcome");
+    ///     }
+    ///     server.cancel();
+    ///     server.join().unwrap(); // the loop is over
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming(self)
     }

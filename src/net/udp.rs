@@ -9,6 +9,23 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// [`std::net::UdpSocket`] that blocks the task. See the [module](super).
+///
+/// # Examples
+///
+/// ```
+/// use switchback::net::UdpSocket;
+///
+/// switchback::run(|| {
+///     let one = UdpSocket::bind("127.0.0.1:0")?;
+///     let other = UdpSocket::bind("127.0.0.1:0")?;
+///     other.send_to(b"hello", one.local_addr()?)?;
+///     let mut bytes = [0; 16];
+///     let (count, from) = one.recv_from(&mut bytes)?;
+///     assert_eq!(&bytes[..count], b"hello");
+///     assert_eq!(from, other.local_addr()?);
+///     Ok::<_, std::io::Error>(())
+/// }).unwrap();
+/// ```
 pub struct UdpSocket(Inner<net::UdpSocket>);
 
 socket!(UdpSocket, net::UdpSocket);
@@ -43,6 +60,23 @@ impl UdpSocket {
     /// # Errors
     ///
     /// When the system refuses.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::net::UdpSocket;
+    ///
+    /// switchback::run(|| {
+    ///     let one = UdpSocket::bind("127.0.0.1:0")?;
+    ///     let other = UdpSocket::bind("127.0.0.1:0")?;
+    ///     other.connect(one.local_addr()?)?;
+    ///     other.send(b"hello")?;
+    ///     one.connect(other.local_addr()?)?;
+    ///     let mut bytes = [0; 16];
+    ///     assert_eq!(one.recv(&mut bytes)?, 5);
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.0.get().connect(address)
     }
@@ -72,6 +106,22 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`recv_from`](Self::recv_from).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::net::UdpSocket;
+    ///
+    /// switchback::run(|| {
+    ///     let one = UdpSocket::bind("127.0.0.1:0")?;
+    ///     let other = UdpSocket::bind("127.0.0.1:0")?;
+    ///     other.send_to(b"hello", one.local_addr()?)?;
+    ///     let mut bytes = [0; 16];
+    ///     let first = one.peek_from(&mut bytes)?;
+    ///     assert_eq!(one.recv_from(&mut bytes)?, first); // it was still there
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn peek_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.0.read(|socket| socket.peek_from(buffer))
     }

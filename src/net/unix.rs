@@ -12,6 +12,26 @@ use std::path::Path;
 use std::time::Duration;
 
 /// [`std::os::unix::net::UnixStream`] that blocks the task. See the [module](super).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use switchback::net::UnixStream;
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let (mut here, mut there) = UnixStream::pair()?;
+///     let reader = task::spawn(move || {
+///         let mut text = String::new();
+///         there.read_to_string(&mut text).map(|_| text)
+///     });
+///     here.write_all(b"from task to task")?;
+///     drop(here); // the end
+///     assert_eq!(reader.join().unwrap()?, "from task to task");
+///     Ok::<_, std::io::Error>(())
+/// }).unwrap();
+/// ```
 pub struct UnixStream(Inner<net::UnixStream>);
 
 socket!(UnixStream, net::UnixStream);
@@ -48,6 +68,26 @@ impl UnixStream {
 }
 
 /// [`std::os::unix::net::UnixListener`] that blocks the task. See the [module](super).
+///
+/// # Examples
+///
+/// ```
+/// use std::io::{Read, Write};
+/// use switchback::net::{UnixListener, UnixStream};
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let path = std::env::temp_dir().join(format!("a-socket-{}", std::process::id()));
+///     let listener = UnixListener::bind(&path)?;
+///     let server = task::spawn(move || listener.accept()?.0.write_all(b"welcome"));
+///     let mut text = String::new();
+///     UnixStream::connect(&path)?.read_to_string(&mut text)?;
+///     assert_eq!(text, "welcome");
+///     server.join().unwrap()?;
+///     std::fs::remove_file(&path)?; // it stays otherwise
+///     Ok::<_, std::io::Error>(())
+/// }).unwrap();
+/// ```
 pub struct UnixListener(Inner<net::UnixListener>);
 
 socket!(UnixListener, net::UnixListener);
@@ -77,6 +117,22 @@ impl UnixListener {
     }
 
     /// The connections, until the task is cancelled: then it ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::net::{UnixListener, UnixStream};
+    /// use switchback::task;
+    ///
+    /// switchback::run(|| {
+    ///     let path = std::env::temp_dir().join(format!("incoming-{}", std::process::id()));
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     let streams = [UnixStream::connect(&path)?, UnixStream::connect(&path)?];
+    ///     std::fs::remove_file(&path)?;
+    ///     assert_eq!(listener.incoming().take(2).flatten().count(), streams.len());
+    ///     Ok::<_, std::io::Error>(())
+    /// }).unwrap();
+    /// ```
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming(self)
     }
