@@ -17,6 +17,14 @@ fn cancelled<T: 'static>(waiting: task::JoinHandle<(Result<(), Cancelled>, T)>) 
     rest
 }
 
+/// What comes in an hour is chosen then, and not when a longer sleep beside it is over.
+fn in_an_hour<T>(wait: impl FnOnce() -> T) -> T {
+    let start = task::now();
+    let value = wait();
+    assert_eq!(task::now() - start, LONG);
+    value
+}
+
 /// Chooses between an arm that is ready and a message that is there, until it has had the message.
 macro_rules! until_other_is_chosen {
     ($sender:ident, $other:ident, $arm:ident($what:expr)) => {
@@ -46,7 +54,7 @@ fn an_event_is_an_arm() {
             // Who was let go on is not held back.
             theirs.clear();
         });
-        assert_eq!(look(LONG * 2), Ok(true));
+        assert_eq!(in_an_hour(|| look(LONG * 2)), Ok(true));
         setting.join().expect("it ends well");
         assert_eq!(look(LONG), Ok(false));
         event.set();
@@ -75,7 +83,7 @@ fn a_wait_group_is_an_arm() {
             task::sleep(LONG).expect("not cancelled");
             drop(part);
         });
-        assert_eq!(look(&group), Ok(true));
+        assert_eq!(in_an_hour(|| look(&group)), Ok(true));
         working.join().expect("it ends well");
         // The part of one that is not chosen, or is cancelled, still counts for others.
         let (part, theirs) = (group.clone(), group.clone());
@@ -110,7 +118,7 @@ fn a_watch_is_an_arm() {
             task::sleep(LONG).expect("not cancelled");
             values.send(3);
         });
-        assert_eq!((look(&mut seen), look(&mut theirs)), (Ok(Ok(3)), Ok(Ok(3))));
+        assert_eq!(in_an_hour(|| (look(&mut seen), look(&mut theirs))), (Ok(Ok(3)), Ok(Ok(3))));
         sending.join().expect("it ends well");
         assert_eq!(look(&mut seen), Ok(Err(RecvError)));
     });
@@ -135,7 +143,7 @@ fn a_broadcast_is_an_arm() {
             task::sleep(LONG).expect("not cancelled");
             news.send(3);
         });
-        assert_eq!((look(&mut receiver), look(&mut theirs)), (Ok(Ok(3)), Ok(Ok(3))));
+        assert_eq!(in_an_hour(|| (look(&mut receiver), look(&mut theirs))), (Ok(Ok(3)), Ok(Ok(3))));
         sending.join().expect("it ends well");
         assert_eq!(look(&mut receiver), Ok(Err(broadcast::RecvError::Closed)));
     });
@@ -155,7 +163,7 @@ fn a_queue_of_work_is_an_arm() {
             task::sleep(LONG).expect("not cancelled");
             theirs.put(7)
         });
-        assert_eq!((look(), putting.join().expect("it ends well")), (Ok(Ok(7)), Ok(())));
+        assert_eq!((in_an_hour(look), putting.join().expect("it ends well")), (Ok(Ok(7)), Ok(())));
         // It is done when the item is dropped.
         let item = {
             queue.put(8).expect("room");
@@ -197,7 +205,7 @@ fn a_queue_of_work_is_an_arm() {
             task::sleep(LONG).expect("not cancelled");
             theirs.close();
         });
-        assert_eq!((look(), look()), (Ok(Err(RecvError)), Ok(Err(RecvError))));
+        assert_eq!((in_an_hour(look), look()), (Ok(Err(RecvError)), Ok(Err(RecvError))));
         closing.join().expect("it ends well");
         queue.join().expect("all is done");
     });
