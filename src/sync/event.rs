@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::latch::Latch;
-use super::queue::WaitQueue;
+use super::queue::{Place, WaitQueue};
 use super::wait::{self, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
@@ -85,6 +85,22 @@ impl Event {
             |queue, resumer| queue.push(resumer),
             |queue, place| drop(queue.remove(place)),
         )
+    }
+
+    /// Waits, among several things. None where it need not wait: then it is to look again.
+    pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
+        let mut queue = self.queue.lock();
+        if !self.is_set() {
+            return Some(queue.push(resumer));
+        }
+        drop(queue);
+        let _ = resumer.send(());
+        None
+    }
+
+    /// Does not wait any more: whether what was waited for has come meanwhile.
+    pub(super) fn leave(&self, place: Place) -> bool {
+        self.queue.lock().remove(place).is_none()
     }
 }
 

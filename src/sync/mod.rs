@@ -27,7 +27,7 @@
 // | how does one wait, and leave a queue? | `wait.rs`, `queue.rs`, `latch.rs` |
 // | who has a lock, and who is given it? | `mutex.rs`, `raw_rwlock.rs`, `rwlock.rs`, `poison.rs` |
 // | where is a message, and who gets it? | `channel/` |
-// | how does one wait for several? | `select.rs` |
+// | how does one wait for several? | `select.rs`, `select/` |
 // | which calls tell of cancellation? | `faces.rs` |
 
 mod barrier;

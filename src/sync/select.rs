@@ -16,6 +16,10 @@ use crate::scheduler::{self, JoinHandle, Limit, Resumer, Stopped, suspend_until}
 use core::fmt;
 use std::time::{Duration, Instant};
 
+mod arms;
+
+pub use arms::{Expecting, Gathering, Getting, Listening, Watching, broadcast, event, get, wait_group, watch};
+
 pub(super) mod sealed {
     use crate::scheduler::Resumer;
     use std::time::Instant;
@@ -38,8 +42,8 @@ pub(super) mod sealed {
     }
 }
 
-/// Something that [`select`] can wait for: what [`recv`], [`send`], [`oneshot`](oneshot()), [`join`], [`sleep`] and [`until`]
-/// make.
+/// Something that [`select`] can wait for: what [`recv`], [`send`], [`oneshot`](oneshot()), [`join`], [`event`], [`wait_group`],
+/// [`watch`](watch()), [`broadcast`](broadcast()), [`get`], [`sleep`] and [`until`] make.
 pub trait Arm: sealed::Step {}
 
 impl<A: sealed::Step> Arm for A {}
@@ -371,6 +375,11 @@ impl fmt::Debug for Sleeping {
 /// | `send(sender, value) -> pattern => ..` | there is room, or the receiver is gone | a `Result<(), SendError<T>>` |
 /// | `oneshot(receiver) -> pattern => ..` | the message has come, or none will | a `Result<T, RecvError>` |
 /// | `join(handle) => ..` | the task has ended; `handle.join()` does not wait then | |
+/// | `event(event) => ..` | it is set, or was while this waited | |
+/// | `wait_group(group) => ..` | all other parts have been dropped; the caller's stays | |
+/// | `watch(receiver) -> pattern => ..` | there is a value it has not seen, or the sender is gone | a `Result<Arc<T>, RecvError>` |
+/// | `broadcast(receiver) -> pattern => ..` | there is a message, or all senders are gone | a `Result<Arc<T>, broadcast::RecvError>` |
+/// | `get(queue) -> pattern => ..` | there is an item, or the queue is closed | a `Result<Item<T>, RecvError>` |
 /// | `sleep(duration) => ..`, `until(instant) => ..` | the time is over | |
 /// | `default => ..` | nothing else is | |
 ///
@@ -441,6 +450,31 @@ macro_rules! __select {
     };
     (@parse ($($done:tt)*) until($deadline:expr) => $run:expr $(, $($rest:tt)*)?) => {
         $crate::sync::select::__select!(@parse ($($done)* {[$crate::sync::select::until($deadline)] [()] [$run]}) $($($rest)*)?)
+    };
+    (@parse ($($done:tt)*) event($it:expr) => $run:expr $(, $($rest:tt)*)?) => {
+        $crate::sync::select::__select!(
+            @parse ($($done)* {[$crate::sync::select::event(&$it)] [()] [$run]}) $($($rest)*)?
+        )
+    };
+    (@parse ($($done:tt)*) wait_group($it:expr) => $run:expr $(, $($rest:tt)*)?) => {
+        $crate::sync::select::__select!(
+            @parse ($($done)* {[$crate::sync::select::wait_group(&$it)] [()] [$run]}) $($($rest)*)?
+        )
+    };
+    (@parse ($($done:tt)*) watch($it:expr) -> $pattern:pat => $run:expr $(, $($rest:tt)*)?) => {
+        $crate::sync::select::__select!(
+            @parse ($($done)* {[$crate::sync::select::watch(&mut $it)] [$pattern] [$run]}) $($($rest)*)?
+        )
+    };
+    (@parse ($($done:tt)*) broadcast($it:expr) -> $pattern:pat => $run:expr $(, $($rest:tt)*)?) => {
+        $crate::sync::select::__select!(
+            @parse ($($done)* {[$crate::sync::select::broadcast(&mut $it)] [$pattern] [$run]}) $($($rest)*)?
+        )
+    };
+    (@parse ($($done:tt)*) get($it:expr) -> $pattern:pat => $run:expr $(, $($rest:tt)*)?) => {
+        $crate::sync::select::__select!(
+            @parse ($($done)* {[$crate::sync::select::get(&$it)] [$pattern] [$run]}) $($($rest)*)?
+        )
     };
     (@parse ($($done:tt)*) default => $run:expr $(,)?) => {
         $crate::sync::select::__select!(@make [try_select] [Ok::<_, $crate::Cancelled>($run)] () $($done)*)

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::latch::Latch;
-use super::queue::WaitQueue;
+use super::queue::{Place, WaitQueue};
 use super::wait::{self, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
@@ -34,13 +34,15 @@ pub struct WaitGroup(Arc<Latch<State>>);
 struct State {
     count: usize,
     queue: WaitQueue<Resumer<()>>,
+    /// They have a part, and wait until it is the last.
+    keepers: WaitQueue<Resumer<()>>,
 }
 
 impl WaitGroup {
     /// One with a single part, the caller's.
     #[must_use]
     pub fn new() -> Self {
-        Self(Arc::new(Latch::new(State { count: 1, queue: WaitQueue::new() })))
+        Self(Arc::new(Latch::new(State { count: 1, queue: WaitQueue::new(), keepers: WaitQueue::new() })))
     }
 
     /// Gives up the caller's part, and waits until all others have been dropped.
@@ -66,6 +68,27 @@ impl WaitGroup {
     fn give_up(self) -> Arc<Latch<State>> {
         Arc::clone(&self.0)
     }
+
+    /// Whether all other parts have been dropped.
+    pub(super) fn is_last(&self) -> bool {
+        self.0.lock().count == 1
+    }
+
+    /// Waits, among several things. None where it need not wait: then it is to look again.
+    pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
+        let mut state = self.0.lock();
+        if state.count > 1 {
+            return Some(state.keepers.push(resumer));
+        }
+        drop(state);
+        let _ = resumer.send(());
+        None
+    }
+
+    /// Does not wait any more: whether what was waited for has come meanwhile.
+    pub(super) fn leave(&self, place: Place) -> bool {
+        self.0.lock().keepers.remove(place).is_none()
+    }
 }
 
 fn wait_on(state: &Latch<State>, limit: Limit) -> Result<(), Stopped> {
@@ -89,11 +112,13 @@ impl Drop for WaitGroup {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.count -= 1;
-        if state.count == 0 {
-            let waiting = state.queue.take_all();
-            drop(state);
-            wait::wake_all(waiting);
-        }
+        let waiting = match state.count {
+            0 => state.queue.take_all(),
+            1 => state.keepers.take_all(),
+            _ => return,
+        };
+        drop(state);
+        wait::wake_all(waiting);
     }
 }
 

@@ -17,7 +17,7 @@
 
 use super::faces::RecvError;
 use super::latch::Latch;
-use super::queue::WaitQueue;
+use super::queue::{Place, WaitQueue};
 use super::wait::{self, wait_in};
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
@@ -132,10 +132,34 @@ impl<T> Receiver<T> {
         wait_in(
             &*self.state,
             limit,
-            |state| (state.version != self.seen || !state.has_sender).then_some(()),
+            |state| self.knows(state).then_some(()),
             |state, resumer| state.queue.push(resumer),
             |state, place| drop(state.queue.remove(place)),
         )
+    }
+
+    /// Whether there is a value that this has not seen, or none will come.
+    pub(super) fn is_ready(&self) -> bool {
+        self.knows(&self.state.lock())
+    }
+
+    fn knows(&self, state: &State<T>) -> bool {
+        state.version != self.seen || !state.has_sender
+    }
+
+    /// Waits, among several things. None where it need not wait: then it is to look again.
+    pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
+        let mut state = self.state.lock();
+        if !self.knows(&state) {
+            return Some(state.queue.push(resumer));
+        }
+        drop(state);
+        let _ = resumer.send(());
+        None
+    }
+
+    pub(super) fn leave(&self, place: Place) {
+        drop(self.state.lock().queue.remove(place));
     }
 }
 

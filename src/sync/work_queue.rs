@@ -65,7 +65,7 @@ mod sealed {
     }
 }
 
-use sealed::Store;
+pub(super) use sealed::Store;
 
 /// A queue of work: first in, first out.
 ///
@@ -128,13 +128,21 @@ struct State<T, S> {
     is_closed: bool,
     /// How many have been put and are not done.
     unfinished: usize,
-    /// They are sent an item, or none when the queue is closed.
-    takers: WaitQueue<Resumer<Option<T>>>,
+    takers: WaitQueue<Taker<T>>,
+    /// Items for takers that wait for several things, until these come for them.
+    handed: BTreeMap<Place, T>,
     /// They are sent none when their item is in, and the item when the queue is closed.
     givers: WaitQueue<(T, Resumer<Option<T>>)>,
     /// Items of givers that did not wait any more when it was their turn.
     kept: BTreeMap<Place, T>,
     joiners: WaitQueue<Resumer<()>>,
+}
+
+enum Taker<T> {
+    /// It is sent an item, or none when the queue is closed.
+    Alone(Resumer<Option<T>>),
+    /// It finds an item at its place, or looks again when the queue is closed.
+    Several(Resumer<()>),
 }
 
 /// What was taken from a queue.
@@ -202,15 +210,33 @@ impl<T, S: Store<T>> State<T, S> {
 
     /// Gives the item to a taker, or keeps it if there is room.
     fn insert(&mut self, item: T, capacity: usize) -> Option<T> {
-        if let Some(next) = wait::next(&mut self.takers) {
-            next.send(Some(item));
-        } else if self.items.count() < capacity {
+        if let Some(item) = self.hand(item) {
+            if self.items.count() >= capacity {
+                return Some(item);
+            }
             self.items.put(item);
-        } else {
-            return Some(item);
         }
         self.unfinished += 1;
         None
+    }
+
+    /// Gives the item to the first taker that still waits.
+    fn hand(&mut self, item: T) -> Option<T> {
+        while let Some((place, taker)) = self.takers.pop() {
+            match taker {
+                Taker::Alone(resumer) => {
+                    let Some(claimed) = resumer.claim() else { continue };
+                    claimed.send(Some(item));
+                }
+                Taker::Several(resumer) => {
+                    let Some(claimed) = resumer.claim() else { continue };
+                    self.handed.insert(place, item);
+                    claimed.send(());
+                }
+            }
+            return None;
+        }
+        Some(item)
     }
 
     fn get(&mut self, capacity: usize) -> Option<Option<T>> {
@@ -260,6 +286,7 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
             is_closed: false,
             unfinished: 0,
             takers: WaitQueue::new(),
+            handed: BTreeMap::new(),
             givers: WaitQueue::new(),
             kept: BTreeMap::new(),
             joiners: WaitQueue::new(),
@@ -370,9 +397,29 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
             &self.state,
             limit,
             |state| state.get(self.capacity),
-            |state, resumer| state.takers.push(resumer),
+            |state, resumer| state.takers.push(Taker::Alone(resumer)),
             |state, place| drop(state.takers.remove(place)),
         )
+    }
+
+    /// Waits, among several things, for an item. None where it need not wait: then it is to look again.
+    pub(super) fn join_takers(&self, resumer: Resumer<()>) -> Option<Place> {
+        let mut state = self.state.lock();
+        if !state.is_closed && state.items.count() == 0 {
+            return Some(state.takers.push(Taker::Several(resumer)));
+        }
+        drop(state);
+        let _ = resumer.send(());
+        None
+    }
+
+    /// Takes a taker that waits for several things out of the queue, with the item that it was given.
+    pub(super) fn leave_takers(&self, place: Place) -> Option<Item<'_, T>> {
+        let mut state = self.state.lock();
+        drop(state.takers.remove(place));
+        let value = state.handed.remove(&place)?;
+        drop(state);
+        Some(Item { value, pending: Pending { done: self } })
     }
 
     /// Waits until all that was put is done.
@@ -408,7 +455,10 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
             giver.send(Some(item));
         }
         while let Some((_, taker)) = takers.pop() {
-            let _ = taker.send(None);
+            match taker {
+                Taker::Alone(resumer) => drop(resumer.send(None)),
+                Taker::Several(resumer) => drop(resumer.send(())),
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Locks, channels and what else tasks talk to each other with.
 
+mod arms;
 mod cancelled;
 mod channels;
 mod documented;

@@ -172,7 +172,7 @@ fn a_value_comes_later_or_not_at_all() {
         assert_eq!((sender.is_closed(), sender.send(7)), (true, Err(7)));
 
         let (sender, mut receiver) = oneshot::channel();
-        task::spawn_local(move || task::sleep(LONG).map(|()| sender.send(8)));
+        task::spawn_local(move || task::sleep(LONG / 4 * 3).map(|()| sender.send(8)));
         let mut later = || select! { oneshot(receiver) -> n => n.ok(), sleep(LONG / 2) => Some(0) };
         assert_eq!((later(), later(), later()), (Ok(Some(0)), Ok(Some(8)), Ok(None)));
     });
