@@ -35,7 +35,7 @@ pub mod task {
         Builder, ByBox, ByError, ByText, Completed, Dump, DumpedTask, Errors, Failure, Handle, Interrupted, JoinError,
         JoinHandle, JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, TaskState, WorkerState,
         all, check_cancelled, current, dump, join_all, join_all_settled, park, park_timeout, race, scope, shield,
-        spawn, spawn_local, spawn_on, suspend, yield_now,
+        spawn, spawn_eager, spawn_local, spawn_on, suspend, yield_now,
     };
     pub use crate::sync::faces::*;
     pub use crate::time::{

@@ -339,6 +339,46 @@ fn a_loop_of_yields_does_not_starve_wakes_from_other_threads_nor_timers_nor_spaw
 }
 
 #[test]
+fn an_eager_task_runs_to_its_first_wait_before_its_spawner_goes_on() {
+    for runtime in [workers(1), Runtime::builder().workers(2).on_task_suspend(|_| ()).build().expect("a runtime")] {
+        runtime.run(|| {
+            let log = Rc::new(RefCell::new(Vec::new()));
+            let note = |log: &Rc<RefCell<Vec<&'static str>>>, what| log.borrow_mut().push(what);
+            let inside = Rc::clone(&log);
+            let outer = task::spawn_eager(move || {
+                note(&inside, "outer begins");
+                let innermost = Rc::clone(&inside);
+                let inner = task::spawn_eager(move || {
+                    note(&innermost, "inner begins");
+                    task::yield_now().expect("not cancelled");
+                    note(&innermost, "inner ends");
+                    task::current().expect("a task").id()
+                });
+                note(&inside, "outer waits");
+                assert_ne!(inner.join().expect("it ends"), task::current().expect("a task").id());
+                note(&inside, "outer ends");
+            });
+            note(&log, "main");
+            assert!(!outer.is_finished());
+            outer.join().expect("it ends");
+            let order = ["outer begins", "inner begins", "outer waits", "main", "inner ends", "outer ends"];
+            assert_eq!(*log.borrow(), order);
+            let at_once = task::spawn_eager(|| 7);
+            assert!(at_once.is_finished());
+            assert_eq!(at_once.join().expect("it ends"), 7);
+            let panics = task::spawn_eager(|| {
+                if true {
+                    panic!("no luck")
+                }
+            });
+            assert!(matches!(panics.join(), Err(JoinError::Panicked(_))));
+            task::current().expect("main").cancel();
+            assert_eq!(task::spawn_eager(|| 8).join().expect("a result wins"), 8);
+        });
+    }
+}
+
+#[test]
 fn a_chain_of_joins_does_not_starve_ready_tasks() {
     workers(1).run(|| {
         let turns = Rc::new(Cell::new(0));

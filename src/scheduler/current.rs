@@ -33,7 +33,7 @@ pub(crate) struct Running {
     pub(super) shield: Cell<u32>,
     /// How many calls have returned `Cancelled` in a row.
     pub(super) ignored: Cell<u32>,
-    /// While it runs a task that it waits for: the next one outward that does so.
+    /// While another task runs in its frames: the next one outward of which this is so.
     pub(super) outer: Cell<*const Running>,
     /// While it waits: for what, and until when at most. For dumps.
     pub(super) waits_for: Cell<(&'static str, Option<u64>)>,

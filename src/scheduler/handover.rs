@@ -4,9 +4,9 @@
 //! to do. So a task that stops picks its successor itself, and switches straight to it (a *relay*, see
 //! `coroutine/relay.rs`): the worker hears from whichever task stops when something else is to be looked at. And a task that
 //! joins the one that it has just spawned runs it at once, as its consumer for its first run: if that is its only one,
-//! nobody has waited.
+//! nobody has waited. An eager start is the same without the join.
 //!
-//! Both are picks by the rules of `worker.rs`, and counted as such.
+//! All but the eager start are picks by the rules of `worker.rs`, and counted as such.
 
 use super::cancel;
 use super::current::{Current, Running};
@@ -58,17 +58,32 @@ impl Worker {
             return false;
         }
         self.picks.set(picks);
-        joiner.outer.set(self.joiners.replace(joiner));
         let is_home = task.origin.home.is_some_and(|home| ptr::eq(home, self.remote)) && task.join.stay_home();
-        let bodies = Bodies::set_aside();
-        self.start(newest);
-        bodies.put_back();
-        self.joiners.set(joiner.outer.get());
-        self.running.set(joiner);
+        self.within(joiner, || self.start(newest));
         if is_home { !task.join.end_joining() } else { task.join.is_complete() }
     }
 
-    /// Calls `f` with the tasks for which [`run_for`](Self::run_for) runs others.
+    /// The first run of a task that the one that runs has just spawned, before that goes on.
+    pub(super) fn begin_now(&self, task: Unstarted) {
+        // SAFETY: what runs is there.
+        match unsafe { self.running.get().as_ref() } {
+            Some(spawner) if spawner.can_switch() && !thread::panicking() => self.within(spawner, || self.step(task.0)),
+            _ => self.push_pinned(task),
+        }
+    }
+
+    /// Calls `f`, which runs a task, in the frames of another one that runs.
+    #[inline(always)]
+    fn within(&self, outer: &Running, f: impl FnOnce()) {
+        outer.outer.set(self.joiners.replace(outer));
+        let bodies = Bodies::set_aside();
+        f();
+        bodies.put_back();
+        self.joiners.set(outer.outer.get());
+        self.running.set(outer);
+    }
+
+    /// Calls `f` with the tasks in whose frames others run.
     pub(super) fn each_joiner(&self, mut f: impl FnMut(NonNull<Header>)) {
         let mut next = self.joiners.get();
         // SAFETY: what is named is in a frame of a task that waits for a call to return.

@@ -77,7 +77,7 @@ pub use local::Local;
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};
 pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
-pub use spawn::{Builder, SpawnError, spawn, spawn_local, spawn_on};
+pub use spawn::{Builder, SpawnError, spawn, spawn_eager, spawn_local, spawn_on};
 pub use suspend::{Interrupted, Resumer, suspend};
 
 pub(crate) use cancel::{Entered, Kind, Node, deadline};

@@ -102,6 +102,48 @@ where
     }
 }
 
+/// Starts a task on the calling task's own worker, and runs it up to its first wait, or its end, before this returns. Python's
+/// `asyncio.eager_task_factory`, for one task.
+///
+/// Its first part is a call as any other: it has nothing of a turn that the others would be owed. Where the caller could not
+/// wait (it unwinds from a panic, or registers a wait), this is [`spawn_local`].
+///
+/// # Panics
+///
+/// Outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     let steps = Rc::new(Cell::new(0));
+///     let inner = Rc::clone(&steps);
+///     let eager = task::spawn_eager(move || {
+///         inner.set(1);
+///         task::yield_now().unwrap();
+///         inner.set(2);
+///     });
+///     assert_eq!(steps.get(), 1);
+///     eager.join().unwrap();
+///     assert_eq!(steps.get(), 2);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_eager<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + 'static,
+    T: 'static,
+{
+    // SAFETY: the closure borrows nothing, and stays on this thread.
+    match unsafe { spawn_here(f, Wanted::default(), Place::Now, Location::caller()) } {
+        Ok(handle) => handle,
+        Err(error) => refused(&error),
+    }
+}
+
 /// Starts a task on the worker with that number, from 0 on.
 ///
 /// # Panics
@@ -173,6 +215,8 @@ pub(crate) struct Wanted {
 pub(super) enum Place {
     Any,
     Here,
+    /// Here, at once.
+    Now,
     On(usize),
 }
 
@@ -336,6 +380,7 @@ where
         worker.shared().tell_of_spawn(header);
         match (place, index) {
             (Place::Any, _) => worker.push_fresh(Unstarted(task)),
+            (Place::Now, _) => worker.begin_now(Unstarted(task)),
             (_, None) => worker.push_pinned(Unstarted(task)),
             (_, Some(index)) => put_elsewhere(worker, index, task),
         }

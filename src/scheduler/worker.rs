@@ -95,7 +95,7 @@ pub(crate) struct Worker {
     pub(super) memory: Memory,
     /// The task that was spawned here last. It may be gone.
     pub(super) newest: Cell<*const Header>,
-    /// The innermost task for which [`run_for`](Self::run_for) runs another.
+    /// The innermost task in whose frames another runs: see `handover.rs`.
     pub(super) joiners: Cell<*const Running>,
 }
 
