@@ -23,7 +23,7 @@
 
 use super::latch::Latch;
 use super::queue::{Place, WaitQueue};
-use super::wait::{self, wait_in};
+use super::wait::{self, join_in, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
@@ -176,15 +176,9 @@ impl<T> Receiver<T> {
         state.sent > self.next || state.senders == 0
     }
 
-    /// Waits, among several things. None where it need not wait: then it is to look again.
+    /// See [`join_in`].
     pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut state = self.state.lock();
-        if !self.knows(&state) {
-            return Some(state.queue.push(resumer));
-        }
-        drop(state);
-        let _ = resumer.send(());
-        None
+        join_in(&*self.state, |state| self.knows(state), |state, resumer| state.queue.push(resumer), resumer)
     }
 
     pub(super) fn leave(&self, place: Place) {

@@ -3,7 +3,7 @@
 
 use super::latch::Latch;
 use super::queue::{Place, WaitQueue};
-use super::wait::{self, wait_in};
+use super::wait::{self, join_in, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
@@ -87,15 +87,9 @@ impl Event {
         )
     }
 
-    /// Waits, among several things. None where it need not wait: then it is to look again.
+    /// See [`join_in`].
     pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut queue = self.queue.lock();
-        if !self.is_set() {
-            return Some(queue.push(resumer));
-        }
-        drop(queue);
-        let _ = resumer.send(());
-        None
+        join_in(&self.queue, |_| self.is_set(), WaitQueue::push, resumer)
     }
 
     /// Does not wait any more: whether what was waited for has come meanwhile.

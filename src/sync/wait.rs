@@ -114,6 +114,24 @@ pub(super) fn wait_in<S, T>(
     }
 }
 
+/// Waits, among several things: puts the resumer into a queue, by `join`. None where what is waited for is there already: then
+/// whoever waits goes on, to look again.
+pub(super) fn join_in<S>(
+    state: &impl Guarded<S>,
+    is_there: impl FnOnce(&S) -> bool,
+    join: impl FnOnce(&mut S, Resumer<()>) -> Place,
+    resumer: Resumer<()>,
+) -> Option<Place> {
+    match state.with(|state| if is_there(state) { Err(resumer) } else { Ok(join(state, resumer)) }) {
+        Ok(place) => Some(place),
+        Err(resumer) => {
+            // Not while the state is locked.
+            let _ = resumer.send(());
+            None
+        }
+    }
+}
+
 /// [`told`] of a wait with a limit: none if the time was over.
 pub(super) fn timed<T>(waited: Result<T, Stopped>) -> Result<Option<T>, Cancelled> {
     match waited {

@@ -3,7 +3,7 @@
 
 use super::latch::Latch;
 use super::queue::{Place, WaitQueue};
-use super::wait::{self, wait_in};
+use super::wait::{self, join_in, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
@@ -74,15 +74,9 @@ impl WaitGroup {
         self.0.lock().count == 1
     }
 
-    /// Waits, among several things. None where it need not wait: then it is to look again.
+    /// See [`join_in`].
     pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut state = self.0.lock();
-        if state.count > 1 {
-            return Some(state.keepers.push(resumer));
-        }
-        drop(state);
-        let _ = resumer.send(());
-        None
+        join_in(&*self.0, |state| state.count == 1, |state, resumer| state.keepers.push(resumer), resumer)
     }
 
     /// Does not wait any more: whether what was waited for has come meanwhile.

@@ -18,7 +18,7 @@
 use super::faces::RecvError;
 use super::latch::Latch;
 use super::queue::{Place, WaitQueue};
-use super::wait::{self, wait_in};
+use super::wait::{self, join_in, wait_in};
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::fmt;
 use core::mem;
@@ -147,15 +147,9 @@ impl<T> Receiver<T> {
         state.version != self.seen || !state.has_sender
     }
 
-    /// Waits, among several things. None where it need not wait: then it is to look again.
+    /// See [`join_in`].
     pub(super) fn join(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut state = self.state.lock();
-        if !self.knows(&state) {
-            return Some(state.queue.push(resumer));
-        }
-        drop(state);
-        let _ = resumer.send(());
-        None
+        join_in(&*self.state, |state| self.knows(state), |state, resumer| state.queue.push(resumer), resumer)
     }
 
     pub(super) fn leave(&self, place: Place) {

@@ -3,7 +3,7 @@
 
 use super::faces::{RecvError, SendError};
 use super::queue::{Place, WaitQueue};
-use super::wait::{self, Guarded, wait_in};
+use super::wait::{self, Guarded, join_in, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::cell::Cell;
@@ -402,15 +402,14 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
         )
     }
 
-    /// Waits, among several things, for an item. None where it need not wait: then it is to look again.
+    /// See [`join_in`].
     pub(super) fn join_takers(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut state = self.state.lock();
-        if !state.is_closed && state.items.count() == 0 {
-            return Some(state.takers.push(Taker::Several(resumer)));
-        }
-        drop(state);
-        let _ = resumer.send(());
-        None
+        join_in(
+            &self.state,
+            |state| state.is_closed || state.items.count() != 0,
+            |state, resumer| state.takers.push(Taker::Several(resumer)),
+            resumer,
+        )
     }
 
     /// Takes a taker that waits for several things out of the queue, with the item that it was given.
