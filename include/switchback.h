@@ -151,6 +151,7 @@ swb_status swb_destroy(swb_co *co);
 /*
  * DANGEROUS. Frees the handle and the stack of a suspended coroutine without asking its body: what its frames own is leaked,
  * and everything that points to them dangles. For coroutines whose frames own nothing. Refusals as swb_destroy().
+ * Where the library switches by corosensei (other CPUs, or its feature `fallback`), the stack is leaked.
  */
 swb_status swb_destroy_discard(swb_co *co);
 

@@ -1,16 +1,15 @@
 //! The memory of tasks that have ended, kept by their worker for those to come.
 
+use super::current::with_worker;
 use core::alloc::Layout;
 use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
-use super::current::with_worker;
-
 /// The sizes that blocks are kept in, in bytes: most tasks fit in the first one.
 const SIZES: [usize; 2] = [256, 512];
 /// What allocators give without being asked: more takes them much longer.
-const ALIGN: usize = 16;
+const ALIGN: usize = 2 * size_of::<usize>();
 /// How many blocks of each size a worker keeps.
 const MOST: u32 = 256;
 /// Tools that look for what is used after it was freed are to see each free.
