@@ -17,8 +17,12 @@ needs() {
     [ ${#missing[@]} != 0 ] || return 0
     say "installing ${missing[*]}"
     [ "$(id -u)" = 0 ] || fail "not root: install ${missing[*]}, then run this again"
+    # One at a time: a step may run beside another.
+    exec 9>"${TMPDIR:-/tmp}/switchback-ci-apt"
+    flock 9
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+    exec 9>&-
 }
 
 # other_rust: makes the second rustc the one that cargo uses. It needs no network after the first time.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What the scripts of this folder share. A tier (fast, slow, full) sources this file, calls `tier NAME "$@"`, then `step`
-# once for each check, then `tier_end`. Arguments of a tier are names of steps: only those run.
+# What the scripts of this folder share. A tier (fast, slow, full) sources this file, calls `tier NAME "$@"`, then `beside`
+# and `step` once for each check, then `tier_end`. Arguments of a tier are names of steps: only those run.
 
 set -euo pipefail
 exec </dev/null 2>&1 # one stream, in order
@@ -31,6 +31,8 @@ tier() {
     only=" $* "
     seen=' '
     current=
+    lane=
+    lane_steps=()
     # Set by .ci/run, which prints one summary of all its tiers.
     own_summary=
     if [ -z "${CI_SUMMARY:-}" ]; then
@@ -40,12 +42,49 @@ tier() {
     trap tier_last_words EXIT
 }
 
+wanted() {
+    seen+="$1 "
+    case $only in *[![:space:]]*) [[ $only == *" $1 "* ]] ;; esac
+}
+
+# beside NAME TEXT COMMAND..: a step that shares no folder with the others and mostly waits for one CPU. All of these run one
+# after another beside the steps, and `tier_end` prints what they have said.
+beside() {
+    ! wanted "$1" || lane_steps+=("$(printf '%q ' "$@")")
+}
+
+lane_start() {
+    [ ${#lane_steps[@]} != 0 ] && [ -z "$lane" ] || return 0
+    lane_output=$(mktemp)
+    # A process group of its own, so that it can be stopped.
+    set -m
+    (
+        trap - EXIT
+        for words in "${lane_steps[@]}"; do eval "run_step $words"; done
+    ) >"$lane_output" 2>&1 &
+    lane=$!
+    set +m
+}
+
+lane_end() {
+    local status=0
+    [ -n "$lane" ] || return 0
+    wait "$lane" || status=$?
+    lane=
+    cat "$lane_output"
+    rm -f "$lane_output"
+    [ $status = 0 ] || fail "FAILED: the last of the steps above, which ran beside the others"
+}
+
 # step NAME TEXT COMMAND..: runs one check under a heading, and stops the tier where it fails.
 step() {
+    lane_start
+    ! wanted "$1" || run_step "$@"
+}
+
+run_step() {
     local name=$1 text=$2 status start=$SECONDS
     shift 2
-    seen+="$name "
-    case $only in *[![:space:]]*) [[ $only == *" $name "* ]] || return 0 ;; esac
     printf '\n==== %s %s: %s\n' "$tier_name" "$name" "$text"
     current=$name
     # Not `if (..)` nor `(..) || ..`: there bash would ignore the inner `set -e`.
@@ -62,6 +101,8 @@ step() {
 
 tier_end() {
     local name
+    lane_start
+    lane_end
     for name in $only; do
         [[ $seen == *" $name "* ]] || fail "no step is called $name; there are:$seen"
     done
@@ -77,6 +118,7 @@ summary() {
 
 tier_last_words() {
     local status=$?
+    [ -z "$lane" ] || { kill -- "-$lane" && rm -f "$lane_output"; }
     [ -z "$own_summary" ] || rm -f "$own_summary"
     [ $status != 0 ] || return 0
     if [ -n "$current" ]; then
