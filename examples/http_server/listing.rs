@@ -1,0 +1,47 @@
+//! A directory as a page.
+
+use crate::path::encode;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A page with a link to everything in a directory.
+pub(crate) fn page(directory: &Path, names: &[OsString]) -> io::Result<String> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        // Of a link, what it leads to.
+        entries.push((entry.file_name(), entry.path().is_dir()));
+    }
+    entries.sort();
+    let title: String = names.iter().map(|name| format!("/{}", escape(&name.to_string_lossy()))).collect();
+    let mut page =
+        format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>{title}/</title>\n<h1>{title}/</h1>\n<ul>\n");
+    if !names.is_empty() {
+        page.push_str("<li><a href=\"../\">..</a>\n");
+    }
+    for (name, is_directory) in entries {
+        let slash = if is_directory { "/" } else { "" };
+        let (link, shown) = (encode(name.as_bytes()), escape(&name.to_string_lossy()));
+        page.push_str(&format!("<li><a href=\"{link}{slash}\">{shown}{slash}</a>\n"));
+    }
+    page.push_str("</ul>\n");
+    Ok(page)
+}
+
+/// Anybody may have named a file.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

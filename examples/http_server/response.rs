@@ -1,0 +1,124 @@
+//! Answers.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, SystemTime};
+use switchback::net::TcpStream;
+use switchback::task;
+
+/// How much is read from a file and written at a time. A client must take so much within the time that it has.
+const BLOCK: usize = 64 << 10;
+
+/// A code, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(u16, &'static str);
+
+impl Status {
+    pub(crate) const OK: Self = Self(200, "OK");
+    pub(crate) const MOVED: Self = Self(301, "Moved Permanently");
+    pub(crate) const BAD_REQUEST: Self = Self(400, "Bad Request");
+    pub(crate) const FORBIDDEN: Self = Self(403, "Forbidden");
+    pub(crate) const NOT_FOUND: Self = Self(404, "Not Found");
+    pub(crate) const METHOD_NOT_ALLOWED: Self = Self(405, "Method Not Allowed");
+    pub(crate) const REQUEST_TIMEOUT: Self = Self(408, "Request Timeout");
+    pub(crate) const CONTENT_TOO_LARGE: Self = Self(413, "Content Too Large");
+    pub(crate) const URI_TOO_LONG: Self = Self(414, "URI Too Long");
+    pub(crate) const EXPECTATION_FAILED: Self = Self(417, "Expectation Failed");
+    pub(crate) const HEADERS_TOO_LARGE: Self = Self(431, "Request Header Fields Too Large");
+    pub(crate) const SERVER_ERROR: Self = Self(500, "Internal Server Error");
+    pub(crate) const NOT_IMPLEMENTED: Self = Self(501, "Not Implemented");
+    pub(crate) const UNAVAILABLE: Self = Self(503, "Service Unavailable");
+    pub(crate) const VERSION_NOT_SUPPORTED: Self = Self(505, "HTTP Version Not Supported");
+}
+
+/// What a client is sent.
+pub(crate) struct Response {
+    status: Status,
+    kind: &'static str,
+    extra: Option<(&'static str, String)>,
+    body: Body,
+}
+
+enum Body {
+    Bytes(Vec<u8>),
+    /// So many bytes from the beginning.
+    File(File, u64),
+}
+
+impl Response {
+    /// A status, in words.
+    pub(crate) fn plain(status: Status) -> Self {
+        let body = Body::Bytes(format!("{} {}\n", status.0, status.1).into());
+        Self { status, kind: "text/plain; charset=utf-8", extra: None, body }
+    }
+
+    pub(crate) fn html(text: String) -> Self {
+        Self { status: Status::OK, kind: "text/html; charset=utf-8", extra: None, body: Body::Bytes(text.into()) }
+    }
+
+    pub(crate) fn file(file: File, length: u64, kind: &'static str) -> Self {
+        Self { status: Status::OK, kind, extra: None, body: Body::File(file, length) }
+    }
+
+    /// With this header.
+    pub(crate) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+        Self { extra: Some((name, value.into())), ..self }
+    }
+
+    /// Writes it, or its head alone.
+    pub(crate) fn send(
+        self,
+        stream: &TcpStream,
+        head_only: bool,
+        keep_alive: bool,
+        patience: Duration,
+    ) -> io::Result<()> {
+        let send = |block: &[u8]| {
+            let sent = task::timeout(patience, || (&mut &*stream).write_all(block));
+            sent.unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "the client does not read its answer")))
+        };
+        let mut block = self.head(keep_alive).into_bytes();
+        match self.body {
+            _ if head_only => send(&block),
+            Body::Bytes(bytes) => {
+                block.extend(bytes);
+                send(&block)
+            }
+            Body::File(file, length) => {
+                let mut rest = file.take(length);
+                loop {
+                    // The first block begins with the head, so a small file takes one write.
+                    let room = BLOCK.saturating_sub(block.len()) as u64;
+                    let read = rest.by_ref().take(room).read_to_end(&mut block)?;
+                    send(&block)?;
+                    block.clear();
+                    if read == 0 || rest.limit() == 0 {
+                        break;
+                    }
+                }
+                // The client has been told another length, and can only be left.
+                if rest.limit() > 0 { Err(io::Error::other("a file has become shorter")) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn head(&self, keep_alive: bool) -> String {
+        let Status(code, reason) = self.status;
+        let length = match &self.body {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::File(_, length) => *length,
+        };
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let mut head = format!(
+            "HTTP/1.1 {code} {reason}\r\nDate: {date}\r\nContent-Type: {}\r\nContent-Length: {length}\r\n\
+             X-Content-Type-Options: nosniff\r\nConnection: {connection}\r\n",
+            self.kind
+        );
+        if let Some((name, value)) = &self.extra {
+            let _ = write!(head, "{name}: {value}\r\n"); // a string takes what it is given
+        }
+        head + "\r\n"
+    }
+}
