@@ -3,7 +3,7 @@
 //! A bug is planted in a process of its own: this test program, run again for one test with `SWITCHBACK_TEST_INSIDE` set.
 //! What it prints must name the kind of the bug, the function in the coroutine and the function that resumed it. These
 //! tests are there only where a tool is (`.ci/sanitizers`): in a build with a sanitizer and its feature, and with the
-//! feature `valgrind`, for which `SWITCHBACK_RUNNER` holds Valgrind's command (see tests/examples.rs).
+//! feature `valgrind`, for which `SWITCHBACK_RUNNER` holds Valgrind's command (see tests/examples).
 #![cfg(any(switchback_asan, switchback_tsan, switchback_valgrind))]
 
 use std::hint::black_box;

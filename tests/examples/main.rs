@@ -9,147 +9,27 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod client;
+#[cfg(unix)]
+mod echo_server;
+#[cfg(unix)]
+mod http_server;
+mod program;
+#[cfg(unix)]
+#[path = "../common/random.rs"]
+mod random;
+#[cfg(unix)]
+mod server;
+#[cfg(unix)]
+#[path = "../common/slow.rs"]
+mod slow;
+
+use program::{Run, Scratch, example};
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Write;
-use std::path::{MAIN_SEPARATOR, Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-
-/// The command that runs an example, without its arguments.
-fn example(name: &str) -> Command {
-    let here = std::env::current_exe().expect("a test knows where it is");
-    // …/<profile>/deps/examples-<hash> is this test, …/<profile>/examples/<name> the example.
-    let profile = here.parent().and_then(Path::parent).expect("a test lies in <profile>/deps");
-    let program = profile.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        program.is_file(),
-        "no example at {}: build it with `cargo build --examples` and the flags of this test run",
-        program.display()
-    );
-    assert_fresh(&program);
-    let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    match words.next() {
-        None => Command::new(program),
-        Some(first) => {
-            let mut command = Command::new(first);
-            command.args(words).arg(program);
-            command
-        }
-    }
-}
-
-/// No source of this program has changed since it was built: else what runs is not what is tested.
-///
-/// Cargo writes the list of its sources beside it: `program: source source …`, with spaces escaped.
-fn assert_fresh(program: &Path) {
-    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-    let list = fs::read_to_string(program.with_extension("d")).unwrap_or_default();
-    let sources = list.split_once(": ").map_or("", |(_, sources)| sources).trim_end().replace("\\ ", "\0");
-    for source in sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " "))) {
-        // Sources that are not here, because the program was built elsewhere, cannot have changed here.
-        assert!(
-            modified(&source) <= modified(program),
-            "{} is older than {}: build it with `cargo build --examples` and the flags of this test run",
-            program.display(),
-            source.display()
-        );
-    }
-}
-
-/// What a run left behind.
-struct Run {
-    success: bool,
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-    whole: String,
-}
-
-impl Run {
-    fn of(name: &str, arguments: &[&OsStr]) -> Run {
-        let output = example(name).args(arguments).stdin(Stdio::null()).output();
-        Run::from(output.unwrap_or_else(|error| panic!("{name} cannot be run: {error}")))
-    }
-
-    /// With this as its standard input.
-    fn fed(name: &str, arguments: &[&str], input: impl Into<Vec<u8>>) -> Run {
-        let mut command = example(name);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot be run: {error}"));
-        let (mut pipe, input) = (child.stdin.take().expect("it is piped"), input.into());
-        // On a thread of its own: the example may print before it has read all. It need not read all.
-        let feeder = std::thread::spawn(move || drop(pipe.write_all(&input)));
-        let output = child.wait_with_output().expect("it can be waited for");
-        feeder.join().expect("writing does not panic");
-        Run::from(output)
-    }
-
-    /// Ended well and with nothing to complain of.
-    fn quiet(name: &str) -> Run {
-        let run = Run::of(name, &[]);
-        assert!(run.success && run.stderr.is_empty(), "{name} failed: {}", run.whole);
-        run
-    }
-
-    /// All of these lines are there, in this order. Others may stand between them.
-    #[track_caller]
-    fn expect_lines(&self, expected: &[&str]) {
-        let mut lines = self.stdout.lines();
-        for wanted in expected {
-            let found = lines.any(|line| line == *wanted);
-            assert!(found, "no line {wanted:?}, or not in its place, in {}", self.whole);
-        }
-    }
-
-    #[track_caller]
-    fn expect_stderr(&self, parts: &[&str]) {
-        let found = self.stderr.lines().any(|line| parts.iter().all(|part| line.contains(part)));
-        assert!(found, "no line with {parts:?} in stderr of {}", self.whole);
-    }
-
-    /// The columns of the first line that begins with this word.
-    #[track_caller]
-    fn columns(&self, first: &str) -> Vec<&str> {
-        let mut lines = self.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let found = lines.find(|columns| columns.first() == Some(&first));
-        found.unwrap_or_else(|| panic!("no line begins with {first:?} in {}", self.whole))
-    }
-}
-
-impl From<Output> for Run {
-    fn from(output: Output) -> Run {
-        let stdout = String::from_utf8(output.stdout).expect("an example prints UTF-8");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        let whole = format!("{}\n--- stdout\n{stdout}\n--- stderr\n{stderr}", output.status);
-        Run { success: output.status.success(), status: output.status.code(), stdout, stderr, whole }
-    }
-}
-
-/// A directory that is removed when the test ends, well or not.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("switchback-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary directory can be made");
-        Scratch(path)
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().expect("a file lies in a directory")).expect("so can one in it");
-        fs::write(&path, content).expect("and a file in that");
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A directory left behind is no reason to fail a test, still less to panic twice.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+use std::path::MAIN_SEPARATOR;
+use std::process::Stdio;
 
 #[test]
 fn same_fringe() {
@@ -252,49 +132,6 @@ fn ring_goes_round_on_one_worker_and_on_all() {
 }
 
 #[test]
-#[cfg(unix)]
-fn echo_server_serves_its_own_clients_and_then_ends() {
-    let run = Run::quiet("echo_server");
-    assert_eq!(run.stdout, "100 clients at once, 1000000 bytes sent and come back\n", "{}", run.whole);
-    for arguments in [&["nowhere"][..], &["127.0.0.1:0", "more"]] {
-        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
-        let wrong = Run::of("echo_server", &arguments);
-        assert!(wrong.status == Some(2) && wrong.stdout.is_empty(), "{}", wrong.whole);
-        assert!(wrong.stderr.starts_with("usage: echo_server [ADDR]"), "{}", wrong.whole);
-    }
-}
-
-/// It serves others until it is killed.
-#[test]
-#[cfg(unix)]
-fn echo_server_serves_others() {
-    use std::io::{BufRead, BufReader, Read};
-    let mut command = example("echo_server");
-    let mut child = command.arg("127.0.0.1:0").stdout(Stdio::piped()).spawn().expect("it can be run");
-    let mut line = String::new();
-    let mut printed = BufReader::new(child.stdout.take().expect("it is piped"));
-    printed.read_line(&mut line).expect("it says where it listens");
-    let talk = || {
-        let address = line.trim_end().strip_prefix("listening at ").ok_or(std::io::ErrorKind::InvalidData)?;
-        for _ in 0..2 {
-            let mut stream = std::net::TcpStream::connect(address)?;
-            stream.set_read_timeout(Some(std::time::Duration::from_secs(60)))?;
-            stream.write_all(b"there and back")?;
-            stream.shutdown(std::net::Shutdown::Write)?;
-            let mut text = String::new();
-            stream.read_to_string(&mut text)?;
-            assert_eq!(text, "there and back");
-        }
-        Ok::<_, std::io::Error>(())
-    };
-    let talked = talk();
-    let has_ended = child.try_wait().expect("it can be looked at");
-    child.kill().and_then(|()| child.wait()).expect("it can be killed");
-    talked.unwrap_or_else(|error| panic!("{line:?}: {error}"));
-    assert!(has_ended.is_none(), "it has ended by itself: {has_ended:?}");
-}
-
-#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);
@@ -380,7 +217,8 @@ fn tour_counts_files_and_says_which_it_skipped() {
 
 /// Takes the permissions away and says whether that keeps us out.
 #[cfg(unix)]
-fn make_unreadable(path: &Path) -> bool {
+fn make_unreadable(path: &std::path::Path) -> bool {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("the file is ours");
     let kept_out = fs::File::open(path).is_err();
