@@ -10,12 +10,16 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod chat_server;
+#[cfg(unix)]
 mod client;
 #[cfg(unix)]
 mod echo_server;
 #[cfg(unix)]
 mod http_server;
 mod program;
+#[cfg(unix)]
+mod proxy;
 #[cfg(unix)]
 #[path = "../common/random.rs"]
 mod random;
