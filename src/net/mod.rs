@@ -15,7 +15,8 @@
 //! - With a [virtual clock](crate::RuntimeBuilder::virtual_clock) the time jumps when no task can run and no I/O that tasks wait
 //!   for is ready at that moment, as with trio's `MockClock`: I/O between tasks is before any timer, I/O with other threads and
 //!   processes may come too late.
-//! - Names are looked up by the system's resolver, which blocks the worker. Addresses are not looked up.
+//! - Names are looked up by the system's resolver, on [a thread beside the worker](crate::offload()): see [`ToSocketAddrs`].
+//!   Addresses are not looked up.
 //!
 //! # Examples
 //!
@@ -43,14 +44,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod address;
 mod common;
 mod tcp;
 mod udp;
 mod unix;
 
-pub use std::net::{
-    AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
-};
+pub use address::{ConnectError, ToSocketAddrs};
+pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixIncoming, UnixListener, UnixStream};

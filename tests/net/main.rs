@@ -6,6 +6,7 @@ mod process;
 #[path = "../common/slow.rs"]
 mod slow;
 
+mod addresses;
 mod cancelled;
 mod descriptors;
 mod echo;
