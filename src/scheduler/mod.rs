@@ -93,7 +93,7 @@ pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
 #[cfg(unix)]
-pub(crate) use source::{Direction, Source};
+pub(crate) use source::{Direction, Source, timed_out};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 pub(crate) use trace::Sink;
 pub(crate) use watch::Observers;
