@@ -11,6 +11,7 @@ mod cancelled;
 mod descriptors;
 mod echo;
 mod others;
+mod refused;
 
 use std::io;
 use switchback::Runtime;
