@@ -1,6 +1,6 @@
 //! Blocking work on threads beside the workers, while the task waits as a task.
 
-use super::claim::{Limit, Stopped, suspend_until};
+use super::claim::{Limit, Stopped, suspend_caught_until};
 use super::current::{Current, tell_wait};
 use super::life::drop_quietly;
 use super::shared::Shared;
@@ -146,7 +146,8 @@ where
         let mut f = Some(f);
         let mut number = None;
         let counted = Counted::new(&shared.offloaded);
-        let waited = suspend_until(Limit::Never, shielded, |resumer| {
+        // Caught, as std panics where a thread is to have a name that none can have.
+        let waited = suspend_caught_until(Limit::Never, shielded, |resumer| {
             tell_wait("offloaded work", None);
             number = shared.threads.queue(called_at, || {
                 let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), resumer });
