@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
-/// Runs `f` on a thread of its own, and returns what it returns: for what would hold up the worker and all of its tasks, as files,
+/// Runs `f` on a thread beside the workers, and returns what it returns: for what would hold up the worker and its tasks, as files,
 /// the system's resolver, a process that is waited for, or a long computation. The calling task waits, and the others run.
 ///
 /// The threads are those of the runtime: they are started when they are needed,
