@@ -55,7 +55,7 @@ fn a_thread_that_cannot_have_its_name_harms_nobody() {
     // As the threads of workers, of which there is none besides this one.
     let runtime = Runtime::builder().workers(1).thread_name("no\0name").build().expect("a runtime");
     runtime.run(|| {
-        let words = vec!["borrowed"];
+        let words = ["borrowed"];
         for _ in 0..2 {
             assert!(panic::catch_unwind(AssertUnwindSafe(|| offload(|| words.len()))).is_err());
         }
