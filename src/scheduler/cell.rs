@@ -19,7 +19,8 @@ use parking_lot::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread::Thread;
 
-/// See the module.
+/// See the module. In one cache line, as the claimer on another CPU reads all of it.
+#[repr(align(64))]
 pub(crate) struct WaitCell {
     word: WaitWord,
     slot: Cell<*mut ()>,

@@ -5,7 +5,7 @@
 
 use super::cancel;
 use super::cell::WaitCell;
-use super::current::Current;
+use super::current::{Current, Running};
 use super::suspend::{self, Interrupted, Resumer, Slot, deliver};
 use super::timers::{Alarm, set_alarm, take_alarm};
 use super::word::Generation;
@@ -34,37 +34,57 @@ pub(crate) enum Stopped {
 }
 
 /// [`suspend`](super::suspend()) until `limit`. One that is `shielded` goes on when its task is cancelled, and begins even if
-/// it was.
-#[inline]
+/// it was. `register` does not panic.
+#[inline(always)]
 pub(crate) fn suspend_until<T>(limit: Limit, shielded: bool, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
-    Current::with(|current| {
-        let Some(Current { running }) = current else { return on_thread(limit, register) };
-        if limit == Limit::Never {
-            // Told at once: nothing but the cancellation ends this early.
-            return suspend::in_task(running, register, true, shielded).map_err(stopped);
+    until::<T, false>(limit, shielded, register)
+}
+
+/// [`suspend_until`] with code of others in `register`, which may panic.
+pub(crate) fn suspend_caught_until<T>(limit: Limit, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
+    until::<T, true>(limit, false, register)
+}
+
+#[inline(always)]
+fn until<T, const CATCH: bool>(limit: Limit, shielded: bool, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
+    // SAFETY: the task that runs does not end before this returns, and nobody else is given it. (No closure, which might not be
+    // inlined: see the head of `handover.rs`.)
+    let Some(Current { running }) = (unsafe { Current::get() }) else { return on_thread(limit, register) };
+    if limit == Limit::Never {
+        // Told at once: nothing but the cancellation ends this early.
+        return suspend::in_task::<_, _, CATCH>(running, register, true, shielded).map_err(stopped);
+    }
+    limited::<T, CATCH>(running, limit, shielded, register)
+}
+
+#[inline(never)]
+fn limited<T, const CATCH: bool>(
+    running: &Running,
+    limit: Limit,
+    shielded: bool,
+    register: impl FnOnce(Resumer<T>),
+) -> Result<T, Stopped> {
+    let clock = &running.worker().shared().clock;
+    let deadline = match limit {
+        Limit::Never => u64::MAX,
+        Limit::After(delay) => clock.after(delay),
+        Limit::At(instant) => clock.of(instant),
+    };
+    let mut key = None;
+    let register = |resumer: Resumer<T>| {
+        key = set_alarm(deadline, Alarm::Expire(resumer.expiry()));
+        register(resumer);
+    };
+    let waited = suspend::in_task::<_, _, CATCH>(running, register, false, shielded);
+    let has_expired = key.is_some_and(|key| !take_alarm(key));
+    match waited.map_err(stopped) {
+        Err(Stopped::Cancelled(_)) if has_expired => Err(Stopped::TimedOut),
+        Err(Stopped::Cancelled(cancelled)) => {
+            cancel::tell();
+            Err(Stopped::Cancelled(cancelled))
         }
-        let clock = &running.worker().shared().clock;
-        let deadline = match limit {
-            Limit::Never => u64::MAX,
-            Limit::After(delay) => clock.after(delay),
-            Limit::At(instant) => clock.of(instant),
-        };
-        let mut key = None;
-        let register = |resumer: Resumer<T>| {
-            key = set_alarm(deadline, Alarm::Expire(resumer.expiry()));
-            register(resumer);
-        };
-        let waited = suspend::in_task(running, register, false, shielded);
-        let has_expired = key.is_some_and(|key| !take_alarm(key));
-        match waited.map_err(stopped) {
-            Err(Stopped::Cancelled(_)) if has_expired => Err(Stopped::TimedOut),
-            Err(Stopped::Cancelled(cancelled)) => {
-                cancel::tell();
-                Err(Stopped::Cancelled(cancelled))
-            }
-            other => other,
-        }
-    })
+        other => other,
+    }
 }
 
 #[cold]

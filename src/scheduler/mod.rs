@@ -82,7 +82,7 @@ pub use suspend::{Interrupted, Resumer, suspend};
 
 pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
-pub(crate) use claim::{Claimed, Limit, Stopped, suspend_until};
+pub(crate) use claim::{Claimed, Limit, Stopped, suspend_caught_until, suspend_until};
 pub(crate) use clock::Clock;
 pub(crate) use current::tell_wait;
 pub(crate) use dump::dump_runs;

@@ -64,7 +64,7 @@ use std::time::Instant;
 #[inline]
 pub fn suspend<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrupted<E>> {
     Current::with(|current| match current {
-        Some(current) => in_task(current.running, register, true, false),
+        Some(current) => in_task::<_, _, true>(current.running, register, true, false),
         None => interrupted(on_thread(register, None)),
     })
 }
@@ -74,7 +74,7 @@ pub fn suspend<T, E>(register: impl FnOnce(Resumer<T, E>)) -> Result<T, Interrup
 #[inline]
 pub(super) fn suspend_quietly<T>(register: impl FnOnce(Resumer<T>)) -> Result<T, Interrupted> {
     Current::with(|current| match current {
-        Some(current) => in_task(current.running, register, false, false),
+        Some(current) => in_task::<_, _, true>(current.running, register, false, false),
         None => interrupted(on_thread(register, None)),
     })
 }
@@ -283,8 +283,10 @@ impl<T, E> fmt::Debug for Resumer<T, E> {
 }
 
 /// Waits in a task. Whoever was cancelled learns that somebody was told only if `tell`; a `shielded` wait is not reached.
+///
+/// `register` may panic only if `CATCH`. If not, it is inlined here.
 #[inline(always)]
-pub(super) fn in_task<T, E>(
+pub(super) fn in_task<T, E, const CATCH: bool>(
     running: &Running,
     register: impl FnOnce(Resumer<T, E>),
     tell: bool,
@@ -302,7 +304,14 @@ pub(super) fn in_task<T, E>(
     running.is_registering.set(true);
     running.waits_for.set(SOMETHING);
     let resumer = Resumer { cell, generation, _types: PhantomData };
-    let registered = panic::catch_unwind(AssertUnwindSafe(|| register(resumer)));
+    let registered = if CATCH {
+        panic::catch_unwind(AssertUnwindSafe(|| register(resumer)))
+    } else {
+        let bomb = Bomb;
+        register(resumer);
+        mem::forget(bomb);
+        Ok(())
+    };
     running.is_registering.set(false);
     if let Err(payload) = registered {
         give_up(running, cell, generation, false);
@@ -319,6 +328,16 @@ pub(super) fn in_task<T, E>(
         Slot::Error(error) => Err(Interrupted::Error(error)),
         Slot::Abandoned => Err(Interrupted::Abandoned),
         Slot::Empty => Err(Interrupted::Cancelled(cancel::why(running, tell))),
+    }
+}
+
+/// Aborts the process if it is dropped: the frame must not be left while a wait may write to it.
+struct Bomb;
+
+impl Drop for Bomb {
+    #[cold]
+    fn drop(&mut self) {
+        crate::coroutine::abort("a wait could not be registered");
     }
 }
 

@@ -11,7 +11,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// See the module.
+/// See the module. What is at the beginning of the value is beside the flag.
+#[repr(C)]
 pub(super) struct Latch<T> {
     is_held: AtomicBool,
     value: UnsafeCell<T>,

@@ -94,7 +94,7 @@ impl<T> SyncSender<T> {
     /// # Errors
     ///
     /// The value, when the receiver is gone. And when it would have to wait, and the task is cancelled, or cannot be suspended.
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         self.0.send(value, Limit::Never).map_err(|stop| match stop {
             SendStop::Closed(value) | SendStop::Stopped(value, _) => SendError(value),
@@ -171,7 +171,7 @@ impl<T> Receiver<T> {
     ///
     /// When there is none, and all senders are gone. And when it would have to wait, and the task is cancelled, or cannot be
     /// suspended.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.channel.recv(Limit::Never).map_err(|_| RecvError)
     }

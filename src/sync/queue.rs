@@ -12,7 +12,12 @@ pub(super) type Place = NonZeroU64;
 ///
 /// Places only grow, so the entry of a place is found by bisection. One that is taken out in the midst leaves a gap; both ends
 /// are always entries, and when most of the queue is gaps it is closed up. So all of it is constant or logarithmic, on average.
+///
+/// Most often there is one, who is not in a queue at all, but beside it.
+#[repr(C)]
 pub(super) struct WaitQueue<W> {
+    /// Before all others. Whoever comes when nobody waits.
+    first: Option<(Place, W)>,
     entries: VecDeque<(Place, Option<W>)>,
     last: u64,
     gaps: usize,
@@ -20,55 +25,83 @@ pub(super) struct WaitQueue<W> {
 
 impl<W> WaitQueue<W> {
     pub(super) const fn new() -> Self {
-        Self { entries: VecDeque::new(), last: 0, gaps: 0 }
+        Self { first: None, entries: VecDeque::new(), last: 0, gaps: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, waiter: W) -> Place {
         self.last += 1;
         let place = Place::new(self.last).unwrap_or(Place::MAX);
-        self.entries.push_back((place, Some(waiter)));
+        if self.is_empty() {
+            self.first = Some((place, waiter));
+        } else {
+            self.push_behind(place, waiter);
+        }
         place
+    }
+
+    #[inline(never)]
+    fn push_behind(&mut self, place: Place, waiter: W) {
+        self.entries.push_back((place, Some(waiter)));
     }
 
     /// Takes all of them out. Places go on from there, so that no late one is taken for another.
     pub(super) fn take_all(&mut self) -> Self {
-        let rest = Self { entries: VecDeque::new(), last: self.last, gaps: 0 };
+        let rest = Self { last: self.last, ..Self::new() };
         mem::replace(self, rest)
     }
 
     /// Lets somebody wait again at the place that it had before.
     pub(super) fn push_at(&mut self, place: Place, waiter: W) {
+        if let Some((first, other)) = self.first.take() {
+            self.entries.push_front((first, Some(other)));
+        }
         let index = self.index(place);
         self.entries.insert(index, (place, Some(waiter)));
     }
 
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.first.is_none() && self.entries.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len() - self.gaps
+        usize::from(self.first.is_some()) + self.entries.len() - self.gaps
     }
 
     pub(super) fn front(&self) -> Option<&W> {
-        self.entries.front()?.1.as_ref()
+        Some(self.entries().next()?.1)
     }
 
     pub(super) fn front_place(&self) -> Option<Place> {
-        Some(self.entries.front()?.0)
+        Some(self.entries().next()?.0)
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (Place, &W)> {
-        self.entries.iter().filter_map(|(place, waiter)| Some((*place, waiter.as_ref()?)))
+        let first = self.first.iter().map(|(place, waiter)| (*place, waiter));
+        first.chain(self.entries.iter().filter_map(|(place, waiter)| Some((*place, waiter.as_ref()?))))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &W> {
         self.entries().map(|(_, waiter)| waiter)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(Place, W)> {
+        if self.first.is_some() { self.first.take() } else { self.pop_behind() }
+    }
+
+    /// Who waits alone, if `is_meant`. (A [`pop`](Self::pop) moves what it finds through memory.)
+    #[inline(always)]
+    pub(super) fn pop_lone(&mut self, is_meant: impl FnOnce(&W) -> bool) -> Option<(Place, W)> {
+        if !self.entries.is_empty() || !is_meant(&self.first.as_ref()?.1) {
+            return None;
+        }
+        self.first.take()
+    }
+
+    #[inline(never)]
+    fn pop_behind(&mut self) -> Option<(Place, W)> {
         let (place, waiter) = self.entries.pop_front()?;
         self.trim();
         Some((place, waiter?))
@@ -76,6 +109,9 @@ impl<W> WaitQueue<W> {
 
     /// Takes out who waits at that place. None if it does not any more.
     pub(super) fn remove(&mut self, place: Place) -> Option<W> {
+        if self.first.as_ref().is_some_and(|first| first.0 == place) {
+            return self.first.take().map(|(_, waiter)| waiter);
+        }
         let index = self.index(place);
         let entry = self.entries.get_mut(index).filter(|entry| entry.0 == place)?;
         let waiter = entry.1.take()?;

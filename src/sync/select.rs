@@ -12,7 +12,7 @@ use super::mpsc::{Receiver, RecvError, SendError, SyncSender, TryRecvError, TryS
 use super::oneshot;
 use super::queue::Place;
 use crate::cancelled::Cancelled;
-use crate::scheduler::{self, JoinHandle, Limit, Resumer, Stopped, suspend_until};
+use crate::scheduler::{self, JoinHandle, Limit, Resumer, Stopped, suspend_caught_until};
 use core::fmt;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,11 @@ pub(super) mod sealed {
     pub trait Step {
         /// Happens now, if it can.
         fn poll(&mut self) -> bool;
+
+        /// False only where `poll` would do nothing now.
+        fn may_happen(&self) -> bool {
+            true
+        }
 
         /// Waits, and happens when it can: then the wait is claimed.
         fn register(&mut self, resumer: &Resumer<()>);
@@ -73,12 +78,31 @@ impl<A: sealed::Step> Arm for A {}
 /// });
 /// ```
 pub fn select(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
+    if let Some(index) = try_select(arms) {
+        return Ok(index);
+    }
+    wait_for(arms)
+}
+
+/// [`select`] of those of which a first look, that has not to go through their vtables, has said whether they may happen.
+#[doc(hidden)]
+#[inline]
+pub fn __select_looked<const N: usize>(
+    arms: &mut [&mut dyn Arm; N],
+    may_happen: [bool; N],
+) -> Result<usize, Cancelled> {
+    if let Some(index) = choose(arms, |index, _| may_happen[index]) {
+        return Ok(index);
+    }
+    wait_for(arms)
+}
+
+/// [`select`] when nothing was ready.
+#[inline(never)]
+fn wait_for(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
     loop {
-        if let Some(index) = try_select(arms) {
-            return Ok(index);
-        }
         let limit = arms.iter().filter_map(|arm| arm.deadline()).min().map_or(Limit::Never, Limit::At);
-        let waited = suspend_until(limit, false, |resumer: Resumer<()>| {
+        let waited = suspend_caught_until(limit, |resumer: Resumer<()>| {
             for arm in arms.iter_mut() {
                 arm.register(&resumer);
                 if !resumer.is_waiting() {
@@ -100,31 +124,52 @@ pub fn select(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
             (None, Ok(()) | Err(Stopped::TimedOut)) => {}
             (None, Err(Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled))) => return Err(cancelled),
         }
+        if let Some(index) = try_select(arms) {
+            return Ok(index);
+        }
     }
 }
 
 /// [`select`] that does not wait: none, if no arm is ready.
 pub fn try_select(arms: &mut [&mut dyn Arm]) -> Option<usize> {
-    // A permutation by chance: each of those that are ready is as likely to be the first.
-    let mut few = [0_usize; 16];
+    choose(arms, |_, arm| arm.may_happen())
+}
+
+/// Polls those that may happen until one has, in an order by chance.
+#[inline(always)]
+fn choose(arms: &mut [&mut dyn Arm], may_happen: impl Fn(usize, &dyn Arm) -> bool) -> Option<usize> {
+    let mut few = [0; 16];
     let mut many = Vec::new();
-    let order = match few.get_mut(..arms.len()) {
-        Some(order) => order,
+    let left = match few.get_mut(..arms.len()) {
+        Some(few) => few,
         None => {
             many.resize(arms.len(), 0);
             &mut many[..]
         }
     };
-    for (index, place) in order.iter_mut().enumerate() {
-        *place = index;
+    // Those that may happen: each is written down, and stays if the next is written behind it.
+    let mut count = 0;
+    for (index, arm) in arms.iter().enumerate() {
+        left[count] = index;
+        count += usize::from(may_happen(index, &**arm));
     }
-    for left in (1..=arms.len()).rev() {
-        order.swap(left - 1, scheduler::chance(left));
-        if arms[order[left - 1]].poll() {
-            return Some(order[left - 1]);
+    while count != 0 {
+        let chosen = scheduler::chance(count);
+        let index = left[chosen];
+        if arms[index].poll() {
+            return Some(index);
         }
+        count -= 1;
+        left[chosen] = left[count];
     }
     None
+}
+
+/// False only where the arm would not happen now.
+#[doc(hidden)]
+#[inline(always)]
+pub fn __may_happen(arm: &impl Arm) -> bool {
+    arm.may_happen()
 }
 
 /// An arm that receives. See [`recv`].
@@ -163,6 +208,11 @@ impl<T> sealed::Step for Receiving<'_, T> {
             Err(TryRecvError::Empty) => None,
         };
         self.result.is_some()
+    }
+
+    #[inline(always)]
+    fn may_happen(&self) -> bool {
+        self.channel.may_recv()
     }
 
     fn register(&mut self, resumer: &Resumer<()>) {
@@ -488,9 +538,11 @@ macro_rules! __select {
         $crate::sync::select::__select!(@make $how $otherwise ($($made)* {arm $pattern $run}) $($rest)*)
     }};
     (@make [select] $otherwise:tt ($({$arm:ident $pattern:tt $run:tt})*)) => {{
+        let looked = [$($crate::sync::select::__may_happen(&$arm)),*];
+        let mut arms = [$(&mut $arm as &mut dyn $crate::sync::select::Arm),*];
         // What is run may leave the function.
         #[allow(unreachable_code)]
-        let result = match $crate::sync::select::select(&mut [$(&mut $arm as &mut dyn $crate::sync::select::Arm),*]) {
+        let result = match $crate::sync::select::__select_looked(&mut arms, looked) {
             ::core::result::Result::Ok(chosen) => $crate::sync::select::__select!(@run chosen $otherwise $({$arm $pattern $run})*),
             ::core::result::Result::Err(cancelled) => ::core::result::Result::Err(cancelled),
         };

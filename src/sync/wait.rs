@@ -4,7 +4,7 @@
 use super::latch::Latch;
 use super::queue::{Place, WaitQueue};
 use crate::cancelled::Cancelled;
-use crate::scheduler::{self, Claimed, Limit, Resumer, Stopped, suspend_until};
+use crate::scheduler::{self, Claimed, Limit, Resumer, Stopped, suspend_caught_until, suspend_until};
 use std::panic;
 use std::time::Duration;
 
@@ -60,10 +60,15 @@ pub(super) fn deadline(longest: Duration) -> Limit {
 
 /// What guards the state of something that is waited for.
 pub(super) trait Guarded<S> {
+    /// Whether code of users may run, and panic, while it is held.
+    const RUNS_USERS_CODE: bool;
+
     fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R;
 }
 
 impl<S> Guarded<S> for Latch<S> {
+    const RUNS_USERS_CODE: bool = false;
+
     #[inline(always)]
     fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
         f(&mut self.lock())
@@ -71,6 +76,8 @@ impl<S> Guarded<S> for Latch<S> {
 }
 
 impl<S> Guarded<S> for parking_lot::Mutex<S> {
+    const RUNS_USERS_CODE: bool = true;
+
     fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
         f(&mut self.lock())
     }
@@ -78,8 +85,8 @@ impl<S> Guarded<S> for parking_lot::Mutex<S> {
 
 /// Waits until `attempt` succeeds, or somebody in whose queue `join` has put the resumer sends what is waited for. One that gives up
 /// calls `leave` with its place.
-pub(super) fn wait_in<S, T>(
-    state: &impl Guarded<S>,
+pub(super) fn wait_in<S, T, G: Guarded<S>>(
+    state: &G,
     limit: Limit,
     mut attempt: impl FnMut(&mut S) -> Option<T>,
     join: impl FnOnce(&mut S, Resumer<T>) -> Place,
@@ -90,7 +97,7 @@ pub(super) fn wait_in<S, T>(
     }
     let mut place = None;
     let mut early = None;
-    let waited = suspend_until(limit, false, |resumer: Resumer<T>| {
+    let register = |resumer: Resumer<T>| {
         let ready = state.with(|state| match attempt(state) {
             Some(value) => Some((value, resumer)),
             None => {
@@ -102,7 +109,9 @@ pub(super) fn wait_in<S, T>(
             // Cancelled at the same time, it has it all the same.
             early = resumer.send(value).err();
         }
-    });
+    };
+    let waited =
+        if G::RUNS_USERS_CODE { suspend_caught_until(limit, register) } else { suspend_until(limit, false, register) };
     match (waited, early, place) {
         (Ok(value), ..) | (Err(_), Some(value), _) => Ok(value),
         (Err(stopped), None, place) => {

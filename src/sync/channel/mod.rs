@@ -45,12 +45,19 @@ const NO_RECEIVER: u8 = 8;
 /// See the module.
 pub(crate) struct Channel<T> {
     buffer: Buffer<T>,
-    flags: AtomicU8,
     senders: AtomicUsize,
+    waiting: Waiting<T>,
+}
+
+/// Who waits, with the flags, and the one who most often does, in one cache line.
+#[repr(C, align(64))]
+struct Waiting<T> {
+    flags: AtomicU8,
     queues: Latch<Queues<T>>,
 }
 
 /// Those that wait.
+#[repr(C)]
 struct Queues<T> {
     takers: WaitQueue<Waiter<T>>,
     givers: WaitQueue<(T, Waiter<T>)>,
@@ -94,27 +101,35 @@ impl<T> Channel<T> {
     pub(crate) fn new(capacity: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             buffer: Buffer::new(capacity),
-            flags: AtomicU8::new(0),
             senders: AtomicUsize::new(1),
-            queues: Latch::new(Queues {
-                takers: WaitQueue::new(),
-                givers: WaitQueue::new(),
-                kept: BTreeMap::new(),
-                handed: BTreeMap::new(),
-            }),
+            waiting: Waiting {
+                flags: AtomicU8::new(0),
+                queues: Latch::new(Queues {
+                    takers: WaitQueue::new(),
+                    givers: WaitQueue::new(),
+                    kept: BTreeMap::new(),
+                    handed: BTreeMap::new(),
+                }),
+            },
         })
     }
 
     /// Sends without waiting.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        if self.flags.load(Ordering::Relaxed) != 0 {
+        if self.waiting.flags.load(Ordering::Relaxed) == TAKERS
+            && let Some(taker) = self.lone_taker()
+        {
+            taker.send(Some(value));
+            return Ok(());
+        }
+        if self.waiting.flags.load(Ordering::Relaxed) != 0 {
             return self.try_send_slow(value);
         }
         match self.buffer.push(value) {
             Ok(()) => {
                 order();
-                if self.flags.load(Ordering::SeqCst) != 0 {
+                if self.waiting.flags.load(Ordering::SeqCst) != 0 {
                     self.settle();
                 }
                 Ok(())
@@ -125,7 +140,7 @@ impl<T> Channel<T> {
 
     #[inline(never)]
     fn try_send_slow(&self, value: T) -> Result<(), TrySendError<T>> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         let wake = self.offer(&mut queues, value)?;
         drop(queues);
         wake.send();
@@ -133,15 +148,15 @@ impl<T> Channel<T> {
     }
 
     /// Receives without waiting.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
-        let flags = self.flags.load(Ordering::Relaxed);
+        let flags = self.waiting.flags.load(Ordering::Relaxed);
         // What is there while others wait is theirs.
         if flags & TAKERS == 0
             && let Some(value) = self.buffer.pop()
         {
             order();
-            if self.flags.load(Ordering::SeqCst) & GIVERS != 0 {
+            if self.waiting.flags.load(Ordering::SeqCst) & GIVERS != 0 {
                 self.settle();
             }
             return Ok(value);
@@ -149,9 +164,15 @@ impl<T> Channel<T> {
         if flags == 0 { Err(TryRecvError::Empty) } else { self.try_recv_slow() }
     }
 
+    /// False only where [`try_recv`](Self::try_recv) would find nothing now.
+    #[inline(always)]
+    pub(super) fn may_recv(&self) -> bool {
+        !self.buffer.is_empty() || self.waiting.flags.load(Ordering::Relaxed) & !TAKERS != 0
+    }
+
     #[inline(never)]
     fn try_recv_slow(&self) -> Result<T, TryRecvError> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         let before = self.pump(&mut queues);
         let (value, wake) = if queues.takers.is_empty() { self.take(&mut queues) } else { (None, Wake::Nobody) };
         let after = if value.is_some() { self.pump(&mut queues) } else { Wake::Nobody };
@@ -168,10 +189,14 @@ impl<T> Channel<T> {
     #[cold]
     #[inline(never)]
     fn settle(&self) {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
+        if let Some(giver) = self.lone_giver(&mut queues) {
+            drop(queues);
+            return giver.send(None);
+        }
         let wake = self.pump(&mut queues);
         self.update(&queues);
-        let is_closed = self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0;
+        let is_closed = self.waiting.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0;
         drop(queues);
         wake.send();
         if is_closed {
@@ -181,7 +206,7 @@ impl<T> Channel<T> {
 
     /// Sets the flags of the queues by what is in them. Without a barrier: only a flag that is set anew needs one.
     fn update(&self, queues: &Held<'_, Queues<T>>) {
-        let before = self.flags.load(Ordering::Relaxed);
+        let before = self.waiting.flags.load(Ordering::Relaxed);
         let mut flags = before & !(TAKERS | GIVERS);
         if !queues.takers.is_empty() {
             flags |= TAKERS;
@@ -190,21 +215,23 @@ impl<T> Channel<T> {
             flags |= GIVERS;
         }
         if flags != before {
-            self.flags.store(flags, Ordering::Release);
+            self.waiting.flags.store(flags, Ordering::Release);
         }
     }
 
     /// Sets a flag, before the buffer is looked at.
     fn announce(&self, flag: u8) {
-        let flags = self.flags.load(Ordering::Relaxed);
+        let flags = self.waiting.flags.load(Ordering::Relaxed);
         if flags & flag == 0 {
-            self.flags.swap(flags | flag, Ordering::SeqCst);
+            self.waiting.flags.swap(flags | flag, Ordering::SeqCst);
         }
     }
 
     /// Whether nothing will come any more.
     fn is_over(&self, queues: &Held<'_, Queues<T>>) -> bool {
-        self.flags.load(Ordering::Acquire) & NO_SENDERS != 0 && self.buffer.is_empty() && queues.givers.is_empty()
+        self.waiting.flags.load(Ordering::Acquire) & NO_SENDERS != 0
+            && self.buffer.is_empty()
+            && queues.givers.is_empty()
     }
 
     /// Drops the messages that nobody will take.
@@ -226,7 +253,7 @@ impl<T> Channel<T> {
         if self.senders.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         self.announce(NO_SENDERS);
         let wake = self.pump(&mut queues);
         let mut takers = if self.is_over(&queues) { queues.takers.take_all() } else { WaitQueue::new() };
@@ -244,7 +271,7 @@ impl<T> Channel<T> {
     }
 
     pub(crate) fn drop_receiver(&self) {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         self.announce(NO_RECEIVER);
         let mut givers = queues.givers.take_all();
         let mut wakes = Vec::new();

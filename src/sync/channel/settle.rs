@@ -1,7 +1,7 @@
 //! Who gets what, while the latch is held.
 #![forbid(unsafe_code)]
 
-use super::{Channel, GIVERS, Held, NO_RECEIVER, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
+use super::{Channel, Claimed, GIVERS, Held, NO_RECEIVER, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
 
 impl<T> Waiter<T> {
     /// Whether both are of the same wait, which cannot give to itself.
@@ -11,10 +11,55 @@ impl<T> Waiter<T> {
 }
 
 impl<T> Channel<T> {
+    /// The most frequent case of [`offer`](Self::offer): somebody waits for this alone, for whom there is nothing yet.
+    #[inline(always)]
+    pub(super) fn lone_taker(&self) -> Option<Claimed<Option<T>>> {
+        let mut queues = self.waiting.queues.lock();
+        if self.waiting.flags.load(Ordering::Relaxed) != TAKERS || !queues.givers.is_empty() || !self.buffer.is_empty()
+        {
+            return None;
+        }
+        let is_one = |taker: &Waiter<T>| match taker {
+            Waiter::One(_) => true,
+            // It has been served by another channel, and has not come by to leave the queue.
+            Waiter::Several(resumer) => !resumer.is_waiting(),
+            Waiter::Gone => false,
+        };
+        let (_, taker) = queues.takers.pop_lone(is_one)?;
+        self.waiting.flags.store(0, Ordering::Release);
+        match taker {
+            Waiter::One(resumer) => resumer.claim(),
+            Waiter::Several(resumer) => {
+                resumer.forget();
+                None
+            }
+            Waiter::Gone => None,
+        }
+    }
+
+    /// The most frequent case of [`pump`](Self::pump) after a message was taken: the place is for somebody who waits with the next.
+    #[inline(always)]
+    pub(super) fn lone_giver(&self, queues: &mut Held<'_, Queues<T>>) -> Option<Claimed<Option<T>>> {
+        if self.waiting.flags.load(Ordering::Relaxed) != GIVERS || !queues.takers.is_empty() || self.buffer.is_full() {
+            return None;
+        }
+        let (place, (value, giver)) = queues.givers.pop_lone(|(_, giver)| matches!(giver, Waiter::One(_)))?;
+        let claimed = if let Waiter::One(resumer) = giver { resumer.claim() } else { None };
+        if claimed.is_none() {
+            queues.kept.insert(place, value);
+        } else if let Err(value) = self.buffer.push(value) {
+            // As in `pump`.
+            queues.givers.push_at(place, (value, Waiter::Gone));
+            return claimed;
+        }
+        self.waiting.flags.store(0, Ordering::Release);
+        claimed
+    }
+
     /// Finds a place for a message: with the first taker, or in the buffer, if no giver was there before.
     pub(super) fn offer(&self, queues: &mut Held<'_, Queues<T>>, value: T) -> Result<Wake<T>, TrySendError<T>> {
         let mut value = value;
-        if self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
+        if self.waiting.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
             return Err(TrySendError::Disconnected(value));
         }
         if !queues.givers.is_empty() {
@@ -109,8 +154,13 @@ impl<T> Channel<T> {
     }
 
     /// Joins the queue of takers, and is served at once if there is something.
+    #[inline(always)]
     pub(super) fn announce_taker(&self, queues: &mut Held<'_, Queues<T>>) -> Wake<T> {
         self.announce(TAKERS);
+        if queues.givers.is_empty() && self.buffer.is_empty() {
+            // The flag of givers was not set.
+            return Wake::Nobody;
+        }
         let wake = self.pump(queues);
         self.update(queues);
         wake

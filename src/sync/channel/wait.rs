@@ -17,58 +17,89 @@ pub(crate) enum RecvStop {
     Stopped(Stopped),
 }
 
+/// A message on its way into the channel.
+struct Giving<T> {
+    /// Here until it is there.
+    value: Option<T>,
+    /// Where it waits.
+    place: Option<Place>,
+    was_refused: bool,
+}
+
 impl<T> Channel<T> {
-    #[inline]
+    /// Inlined down to the switch, as [`recv`](Self::recv) is.
+    #[inline(always)]
     pub(crate) fn send(&self, value: T, limit: Limit) -> Result<(), SendStop<T>> {
-        match self.try_send(value) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(value)) => Err(SendStop::Closed(value)),
-            Err(TrySendError::Full(value)) => self.send_slow(value, limit),
+        let value = match self.try_send(value) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Disconnected(value)) => return Err(SendStop::Closed(value)),
+            Err(TrySendError::Full(value)) => value,
+        };
+        if limit != Limit::Never {
+            return self.send_until(value, limit);
+        }
+        let mut giving = Giving { value: Some(value), place: None, was_refused: false };
+        match suspend_until(Limit::Never, false, |resumer| self.wait_as_giver(resumer, &mut giving)) {
+            Ok(None) if giving.value.is_none() => Ok(()),
+            waited => self.sent(waited, giving),
         }
     }
 
+    #[cold]
     #[inline(never)]
-    fn send_slow(&self, value: T, limit: Limit) -> Result<(), SendStop<T>> {
-        let mut value = Some(value);
-        let mut place = None;
-        let mut is_closed = false;
-        let waited = suspend_until(limit, false, |resumer: Resumer<Option<T>>| {
-            let mut queues = self.queues.lock();
-            let Some(message) = value.take() else { return };
-            let wake = match self.offer(&mut queues, message) {
-                Ok(wake) => Some(wake),
-                Err(TrySendError::Full(message)) => {
-                    place = Some(queues.givers.push((message, Waiter::One(resumer))));
-                    let wake = self.announce_giver(&mut queues);
-                    drop(queues);
-                    return wake.send();
-                }
-                Err(TrySendError::Disconnected(message)) => {
-                    value = Some(message);
-                    is_closed = true;
-                    None
-                }
-            };
-            drop(queues);
-            wake.into_iter().for_each(super::Wake::send);
-            let _ = resumer.send(None);
-        });
-        match (waited, place) {
-            // It has not been in the queue: sent or refused, whatever came after that.
-            (_, None) if is_closed => value.map_or(Ok(()), |value| Err(SendStop::Closed(value))),
-            (Err(stopped), None) => value.map_or(Ok(()), |value| Err(SendStop::Stopped(value, stopped))),
-            (Ok(None), _) => Ok(()),
+    fn send_until(&self, value: T, limit: Limit) -> Result<(), SendStop<T>> {
+        let mut giving = Giving { value: Some(value), place: None, was_refused: false };
+        let waited = suspend_until(limit, false, |resumer| self.wait_as_giver(resumer, &mut giving));
+        self.sent(waited, giving)
+    }
+
+    /// Joins the queue of givers, or gives the message away at once. It stays in `giving` if nobody will take it.
+    #[inline(never)]
+    fn wait_as_giver(&self, resumer: Resumer<Option<T>>, giving: &mut Giving<T>) {
+        let mut queues = self.waiting.queues.lock();
+        let Some(message) = giving.value.take() else { return };
+        let wake = match self.offer(&mut queues, message) {
+            Ok(wake) => Some(wake),
+            Err(TrySendError::Full(message)) => {
+                giving.place = Some(queues.givers.push((message, Waiter::One(resumer))));
+                let wake = self.announce_giver(&mut queues);
+                drop(queues);
+                return wake.send();
+            }
+            Err(TrySendError::Disconnected(message)) => {
+                giving.value = Some(message);
+                giving.was_refused = true;
+                None
+            }
+        };
+        drop(queues);
+        wake.into_iter().for_each(super::Wake::send);
+        let _ = resumer.send(None);
+    }
+
+    /// What a wait has come to that was not simply told that its message was taken.
+    #[cold]
+    #[inline(never)]
+    fn sent(&self, waited: Result<Option<T>, Stopped>, giving: Giving<T>) -> Result<(), SendStop<T>> {
+        match (waited, giving) {
+            (Ok(None), Giving { value: None, .. }) => Ok(()),
             (Ok(Some(value)), _) => Err(SendStop::Closed(value)),
-            (Err(stopped), Some(place)) => match self.withdraw(place) {
+            // It has not been in the queue: refused, whatever came after that.
+            (Ok(None), Giving { value: Some(value), .. }) => Err(SendStop::Closed(value)),
+            (Err(_), Giving { value: Some(value), was_refused: true, .. }) => Err(SendStop::Closed(value)),
+            (Err(stopped), Giving { value: Some(value), .. }) => Err(SendStop::Stopped(value, stopped)),
+            (Err(stopped), Giving { place: Some(place), .. }) => match self.withdraw(place) {
                 Some(value) => Err(SendStop::Stopped(value, stopped)),
                 None => Ok(()),
             },
+            // It was sent before that.
+            (Err(_), _) => Ok(()),
         }
     }
 
     /// Waits, among several things, for a message. None where it need not wait: then it is to look again.
     pub(in crate::sync) fn join_takers(&self, resumer: Resumer<()>) -> Option<Place> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         if self.is_over(&queues) {
             drop(queues);
             let _ = resumer.send(());
@@ -83,10 +114,10 @@ impl<T> Channel<T> {
 
     /// Takes a taker that waits for several things out of the queue, with the message that it was given.
     pub(in crate::sync) fn leave_takers(&self, place: Place) -> Option<T> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         drop(queues.takers.remove(place));
         self.update(&queues);
-        queues.handed.remove(&place)
+        if queues.handed.is_empty() { None } else { queues.handed.remove(&place) }
     }
 
     /// Waits, among several things, for somebody to take a message.
@@ -95,8 +126,8 @@ impl<T> Channel<T> {
     ///
     /// The message, where it need not wait: then it is to look again.
     pub(in crate::sync) fn join_givers(&self, value: T, resumer: Resumer<()>) -> Result<Place, T> {
-        let mut queues = self.queues.lock();
-        if self.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
+        let mut queues = self.waiting.queues.lock();
+        if self.waiting.flags.load(Ordering::Relaxed) & NO_RECEIVER != 0 {
             drop(queues);
             let _ = resumer.send(());
             return Err(value);
@@ -110,7 +141,7 @@ impl<T> Channel<T> {
 
     /// Takes a giver that does not wait any more out of the queue. None if its message was taken.
     pub(in crate::sync) fn withdraw(&self, place: Place) -> Option<T> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.waiting.queues.lock();
         let value = match queues.givers.remove(place) {
             Some((value, _)) => Some(value),
             None => queues.kept.remove(&place),
@@ -119,52 +150,81 @@ impl<T> Channel<T> {
         value
     }
 
-    #[inline]
+    /// Inlined down to the switch, as two tasks that talk to each other would otherwise return into each other's frames as the
+    /// CPU predicts it.
+    #[inline(always)]
     pub(crate) fn recv(&self, limit: Limit) -> Result<T, RecvStop> {
         match self.try_recv() {
-            Ok(value) => Ok(value),
-            Err(TryRecvError::Disconnected) => Err(RecvStop::Closed),
-            Err(TryRecvError::Empty) => self.recv_slow(limit),
+            Ok(value) => return Ok(value),
+            Err(TryRecvError::Disconnected) => return Err(RecvStop::Closed),
+            Err(TryRecvError::Empty) => {}
+        }
+        if limit != Limit::Never {
+            return self.recv_until(limit);
+        }
+        let mut place = None;
+        match suspend_until(Limit::Never, false, |resumer| self.wait_as_taker(resumer, &mut place)) {
+            Ok(Some(value)) => Ok(value),
+            waited => self.recv_again(waited, place, Limit::Never),
         }
     }
 
+    #[cold]
     #[inline(never)]
-    fn recv_slow(&self, limit: Limit) -> Result<T, RecvStop> {
+    fn recv_until(&self, limit: Limit) -> Result<T, RecvStop> {
         let limit = match limit {
             Limit::After(longest) => super::super::wait::deadline(longest),
             other => other,
         };
         let mut place = None;
+        let waited = suspend_until(limit, false, |resumer| self.wait_as_taker(resumer, &mut place));
+        self.recv_again(waited, place, limit)
+    }
+
+    /// Joins the queue of takers, at the place that it has had already, if it has; and is served at once if there is something.
+    #[inline(never)]
+    fn wait_as_taker(&self, resumer: Resumer<Option<T>>, place: &mut Option<Place>) {
+        let mut queues = self.waiting.queues.lock();
+        if self.is_over(&queues) {
+            drop(queues);
+            let _ = resumer.send(None);
+            return;
+        }
+        match *place {
+            None => *place = Some(queues.takers.push(Waiter::One(resumer))),
+            Some(place) => queues.takers.push_at(place, Waiter::One(resumer)),
+        }
+        let wake = self.announce_taker(&mut queues);
+        drop(queues);
+        wake.send();
+    }
+
+    /// What a wait has come to, and others if it was not a message.
+    #[cold]
+    #[inline(never)]
+    fn recv_again(
+        &self,
+        waited: Result<Option<T>, Stopped>,
+        mut place: Option<Place>,
+        limit: Limit,
+    ) -> Result<T, RecvStop> {
+        let mut waited = waited;
         loop {
-            let waited = suspend_until(limit, false, |resumer: Resumer<Option<T>>| {
-                let mut queues = self.queues.lock();
-                if self.is_over(&queues) {
-                    drop(queues);
-                    let _ = resumer.send(None);
-                    return;
-                }
-                match place {
-                    None => place = Some(queues.takers.push(Waiter::One(resumer))),
-                    Some(place) => queues.takers.push_at(place, Waiter::One(resumer)),
-                }
-                let wake = self.announce_taker(&mut queues);
-                drop(queues);
-                wake.send();
-            });
             match waited {
                 Ok(Some(value)) => return Ok(value),
-                Ok(None) if self.is_over(&self.queues.lock()) => return Err(RecvStop::Closed),
+                Ok(None) if self.is_over(&self.waiting.queues.lock()) => return Err(RecvStop::Closed),
                 // Somebody has taken, without a look at the flags, what it was woken for. It keeps its place.
                 Ok(None) => {}
                 Err(stopped) => {
                     if let Some(place) = place {
-                        let mut queues = self.queues.lock();
+                        let mut queues = self.waiting.queues.lock();
                         drop(queues.takers.remove(place));
                         self.update(&queues);
                     }
                     return Err(RecvStop::Stopped(stopped));
                 }
             }
+            waited = suspend_until(limit, false, |resumer| self.wait_as_taker(resumer, &mut place));
         }
     }
 }
