@@ -185,6 +185,13 @@ fn a_generator_walks_directories() {
 }
 
 #[test]
+fn an_echo_server_serves_its_clients() {
+    with_each("examples/c/echo.c", |program| {
+        assert_eq!(run(program.arg("20")), "20 connections\n200 lines came back\n");
+    });
+}
+
+#[test]
 fn a_range_for_goes_over_a_coroutine() {
     let expected = text("examples/c/words.txt");
     with_each("examples/c/words.cpp", |program| assert_eq!(run(program), expected));
