@@ -15,6 +15,7 @@ use core::ptr::NonNull;
 #[repr(transparent)]
 pub(crate) struct Block(NonNull<Control>);
 
+// What `struct swb_inline_control` says there. Who changes this reads on at `Slot` in src/ffi/slot.rs.
 #[cfg(not(switchback_fallback))]
 #[cfg(target_pointer_width = "64")]
 const _: () = {
