@@ -91,7 +91,7 @@ pub fn __select_looked<const N: usize>(
     arms: &mut [&mut dyn Arm; N],
     may_happen: [bool; N],
 ) -> Result<usize, Cancelled> {
-    if let Some(index) = choose(arms, |index, _| may_happen[index]) {
+    if let Some(index) = choose(arms, &mut [0; N], |index, _| may_happen[index]) {
         return Ok(index);
     }
     wait_for(arms)
@@ -132,21 +132,21 @@ fn wait_for(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
 
 /// [`select`] that does not wait: none, if no arm is ready.
 pub fn try_select(arms: &mut [&mut dyn Arm]) -> Option<usize> {
-    choose(arms, |_, arm| arm.may_happen())
+    let may_happen = |_, arm: &dyn Arm| arm.may_happen();
+    let mut few = [0; 16];
+    match few.get_mut(..arms.len()) {
+        Some(few) => choose(arms, few, may_happen),
+        None => choose(arms, &mut vec![0; arms.len()], may_happen),
+    }
 }
 
-/// Polls those that may happen until one has, in an order by chance.
+/// Polls those that may happen until one has, in an order by chance. There is room in `left` for the indices of all.
 #[inline(always)]
-fn choose(arms: &mut [&mut dyn Arm], may_happen: impl Fn(usize, &dyn Arm) -> bool) -> Option<usize> {
-    let mut few = [0; 16];
-    let mut many = Vec::new();
-    let left = match few.get_mut(..arms.len()) {
-        Some(few) => few,
-        None => {
-            many.resize(arms.len(), 0);
-            &mut many[..]
-        }
-    };
+fn choose(
+    arms: &mut [&mut dyn Arm],
+    left: &mut [usize],
+    may_happen: impl Fn(usize, &dyn Arm) -> bool,
+) -> Option<usize> {
     // Those that may happen: each is written down, and stays if the next is written behind it.
     let mut count = 0;
     for (index, arm) in arms.iter().enumerate() {

@@ -15,6 +15,7 @@
 //! | TAKERS | there is somebody in the queue of takers: who sends looks there first |
 //! | GIVERS | there is somebody in the queue of givers: who makes room looks there, who sends joins it |
 //! | NO_SENDERS | the last sender is gone: what is there is still to be had |
+//! | HANDED | there is a message that was handed to a taker that waits for several things, and has not come for it yet |
 //! | NO_RECEIVER | the receiver, of which there is one, is gone: nothing is taken any more |
 //!
 //! **No wake-up is lost**: who waits first sets its flag and then looks at the buffer once more; who changes the buffer looks
@@ -41,6 +42,7 @@ const TAKERS: u8 = 1;
 const GIVERS: u8 = 2;
 const NO_SENDERS: u8 = 4;
 const NO_RECEIVER: u8 = 8;
+const HANDED: u8 = 16;
 
 /// See the module.
 pub(crate) struct Channel<T> {
@@ -167,7 +169,7 @@ impl<T> Channel<T> {
     /// False only where [`try_recv`](Self::try_recv) would find nothing now.
     #[inline(always)]
     pub(super) fn may_recv(&self) -> bool {
-        !self.buffer.is_empty() || self.waiting.flags.load(Ordering::Relaxed) & !TAKERS != 0
+        !self.buffer.is_empty() || self.waiting.flags.load(Ordering::Relaxed) & !(TAKERS | HANDED) != 0
     }
 
     #[inline(never)]
@@ -207,12 +209,15 @@ impl<T> Channel<T> {
     /// Sets the flags of the queues by what is in them. Without a barrier: only a flag that is set anew needs one.
     fn update(&self, queues: &Held<'_, Queues<T>>) {
         let before = self.waiting.flags.load(Ordering::Relaxed);
-        let mut flags = before & !(TAKERS | GIVERS);
+        let mut flags = before & !(TAKERS | GIVERS | HANDED);
         if !queues.takers.is_empty() {
             flags |= TAKERS;
         }
         if !queues.givers.is_empty() {
             flags |= GIVERS;
+        }
+        if !queues.handed.is_empty() {
+            flags |= HANDED;
         }
         if flags != before {
             self.waiting.flags.store(flags, Ordering::Release);

@@ -1,7 +1,7 @@
 //! Sending and receiving that waits.
 #![forbid(unsafe_code)]
 
-use super::{Channel, NO_RECEIVER, Ordering, Place, Waiter};
+use super::{Channel, HANDED, NO_RECEIVER, Ordering, Place, TAKERS, Waiter};
 use crate::scheduler::{Limit, Resumer, Stopped, suspend_until};
 use std::sync::mpsc::{TryRecvError, TrySendError};
 
@@ -113,11 +113,17 @@ impl<T> Channel<T> {
     }
 
     /// Takes a taker that waits for several things out of the queue, with the message that it was given.
+    #[inline]
     pub(in crate::sync) fn leave_takers(&self, place: Place) -> Option<T> {
+        if self.waiting.flags.load(Ordering::Relaxed) & (TAKERS | HANDED) == 0 {
+            // It has set the one flag itself. Whoever has cleared it has taken it out; and would have set the other.
+            return None;
+        }
         let mut queues = self.waiting.queues.lock();
         drop(queues.takers.remove(place));
+        let handed = queues.handed.remove(&place);
         self.update(&queues);
-        if queues.handed.is_empty() { None } else { queues.handed.remove(&place) }
+        handed
     }
 
     /// Waits, among several things, for somebody to take a message.
