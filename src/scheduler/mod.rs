@@ -13,7 +13,7 @@
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
 //! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
-//! | what is the time? | `clock.rs`, `timers.rs` |
+//! | what is the time? | `clock.rs`, `timers.rs`, whose queue is `wheel.rs` |
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
@@ -65,6 +65,7 @@ mod waker;
 mod walk;
 mod watch;
 mod watchdog;
+mod wheel;
 mod word;
 mod worker;
 

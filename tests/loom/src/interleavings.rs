@@ -328,6 +328,53 @@ fn at_home_the_last_one_frees_although_others_have_references() {
     });
 }
 
+/// The joiner runs the task in its place, here on this thread; the task gives a reference to itself away, and ends at once, or stops
+/// first, so that the joiner comes to wait for it.
+fn run_in_place(stops: bool) {
+    loom::model(move || {
+        let task = Task::new();
+        assert!(task.join.stay_home());
+        task.join.retain();
+        let other = Arc::clone(&task);
+        let holder = thread::spawn(move || {
+            other.join.retain();
+            other.release();
+            assert!(!other.freed.load(Ordering::Relaxed), "there is a reference left");
+            other.release();
+        });
+        if stops {
+            assert!(task.join.end_joining(), "it has not ended");
+            // SAFETY: it is the handle's again.
+            task.joiner.with_mut(|place| unsafe { *place = 7 });
+            assert!(task.join.begin_joining_at_home());
+        }
+        // SAFETY: before COMPLETE it is the task's.
+        task.outcome.with_mut(|place| unsafe { *place = 5 });
+        let completed = task.join.complete();
+        assert!(completed.is_joined && !completed.is_detached);
+        // SAFETY: COMPLETE came after JOINING, with nobody in place if it has ended in place.
+        task.joiner.with_mut(|place| unsafe { assert_eq!(core::mem::take(&mut *place), if stops { 7 } else { 0 }) });
+        if task.join.release_here() {
+            panic!("the joiner has a reference");
+        }
+        assert!(task.join.is_complete() && (stops || !task.join.end_joining()));
+        task.take_outcome();
+        task.release();
+        holder.join().expect("it ends well");
+        assert!(task.freed.load(Ordering::Relaxed));
+    });
+}
+
+#[test]
+fn a_task_that_ends_in_the_place_of_its_joiner_is_freed_by_the_last() {
+    run_in_place(false);
+}
+
+#[test]
+fn a_task_that_stops_in_the_place_of_its_joiner_is_waited_for() {
+    run_in_place(true);
+}
+
 #[test]
 fn a_joiner_that_gives_up_gets_the_outcome_or_its_place_back() {
     loom::model(|| {
