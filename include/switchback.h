@@ -12,7 +12,8 @@
  *   that leaves it ends the process, with a message.)
  * - Values are `uintptr_t`: numbers, or pointers to what the two sides agree on. The library never follows them.
  *
- * Here are: coroutines; tasks, channels of words, mutexes, and the suspension primitive. Not yet here: sockets, and offloading.
+ * Here are: coroutines; tasks, channels of words, mutexes, the suspension primitive, and waiting for descriptors. Not yet here:
+ * offloading. switchback_inline.h has resume, send and yield inline.
  */
 #ifndef SWITCHBACK_H
 #define SWITCHBACK_H
@@ -60,14 +61,15 @@ typedef enum swb_status {
     SWB_NOT_LOCKED = -21,  /* refused: nobody has the mutex */
     SWB_ITSELF = -22,      /* refused: a task would wait for itself */
     SWB_NO_THREAD = -23,   /* a thread could not be started */
-    SWB_BUSY = -24         /* refused: it is in use */
+    SWB_BUSY = -24,        /* refused: it is in use */
+    SWB_IO = -25           /* the system refuses: swb_last_error() has its words */
 } swb_status;
 
 /* A few words on a status. Static: never NULL, never to be freed. */
 const char *swb_status_string(int32_t status);
 
 /*
- * The text of the last failure of this thread that had more to say than its status (SWB_NO_STACK, SWB_PANIC, SWB_INVALID of
+ * The text of the last failure of this thread that had more to say than its status (SWB_NO_STACK, SWB_PANIC, SWB_IO, SWB_INVALID of
  * options), or "". It is the thread's, good until such a failure comes again: read it at once. Never NULL.
  */
 const char *swb_last_error(void);
@@ -324,6 +326,21 @@ swb_status swb_suspend(swb_register register_resumer, void *data, uint64_t timeo
 swb_status swb_resumer_send(swb_resumer *resumer, uintptr_t value);
 swb_status swb_resumer_throw(swb_resumer *resumer, int32_t code, void *data);
 swb_status swb_resumer_drop(swb_resumer *resumer);
+
+/* ---- Descriptors, on Unix -------------------------------------------------------------------------------------------------- */
+
+#ifndef _WIN32
+/*
+ * Wait until a call of the system on `fd` would not wait: read(), recv(), accept(), or write(), send(), and the end of connect(). Any
+ * number of tasks and threads may wait for one descriptor, and it may be closed meanwhile. It should not block (O_NONBLOCK),
+ * as another task may be first: so try, and wait if that says EAGAIN.
+ *
+ * SWB_OK: try, also where it has failed or the other side is gone; SWB_TIMED_OUT, SWB_CANCELLED; SWB_INVALID: it is not open; SWB_IO: there
+ * is no descriptor left to watch it by, for instance.
+ */
+swb_status swb_wait_readable(int fd, uint64_t timeout);
+swb_status swb_wait_writable(int fd, uint64_t timeout);
+#endif
 
 #ifdef __cplusplus
 }

@@ -26,7 +26,7 @@ pub use coroutine::{
 };
 pub use future::{Awaiter, await_, stackful, stackful_on};
 pub use runtime::{BuildError, RunError, Runtime, RuntimeBuilder, run};
-pub use scheduler::{Handle, Interrupted, Resumer};
+pub use scheduler::{Handle, Interrupted, Resumer, offload};
 
 pub mod task {
     //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
@@ -34,8 +34,8 @@ pub mod task {
     pub use crate::scheduler::{
         Builder, ByBox, ByError, ByText, Completed, Dump, DumpedTask, Errors, Failure, Handle, Interrupted, JoinError,
         JoinHandle, JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, TaskState, WorkerState,
-        all, check_cancelled, current, dump, join_all, join_all_settled, park, park_timeout, race, scope, shield,
-        spawn, spawn_eager, spawn_local, spawn_on, suspend, yield_now,
+        all, check_cancelled, current, dump, join_all, join_all_settled, offload_or_cancelled as offload, park,
+        park_timeout, race, scope, shield, spawn, spawn_eager, spawn_local, spawn_on, suspend, yield_now,
     };
     pub use crate::sync::faces::*;
     pub use crate::time::{

@@ -56,23 +56,103 @@ fn has(program: &str) -> bool {
     found
 }
 
-/// Compiles `source` with each compiler there is, links it with each library, and hands what is run to `check`.
+/// The libraries of the system that the static library is linked with.
+const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
+const STRICT: [&str; 5] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Iinclude"];
+
+/// Compiles `source` with each compiler there is, links it with each library, and hands what is run to `check`. Then the same
+/// with the inline functions in place of those of the library.
 fn with_each(source: &str, check: impl Fn(&mut Command)) {
     let (compilers, standard) =
         if source.ends_with(".c") { (["gcc", "clang"], "-std=c99") } else { (["g++", "clang++"], "-std=c++11") };
     let library = library();
     let stem = Path::new(source).file_stem().expect("a name").to_string_lossy().into_owned();
     for compiler in compilers.into_iter().filter(|compiler| has(compiler)) {
-        for kind in ["a", "so"] {
+        for (kind, options) in
+            [("a", &["-g"][..]), ("so", &["-g"]), ("so", &["-O2", "-include", "tests/capi/by_inline.h"])]
+        {
             let program = library.join(format!("{stem}-{compiler}-{kind}"));
             run(Command::new(compiler)
-                .args([standard, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-g", "-Iinclude", source, "-o"])
+                .args(STRICT)
+                .args([standard, source, "-o"])
                 .arg(&program)
+                .args(options)
                 .arg(library.join(format!("libswitchback.{kind}")))
-                .args(["-lpthread", "-ldl", "-lm"])
+                .args(SYSTEM)
                 .current_dir(ROOT));
             check(Command::new(&program).env("LD_LIBRARY_PATH", library).current_dir(ROOT));
         }
+    }
+}
+
+/// Two switches in one function, optimised in each way, must not get in its way.
+#[test]
+fn inline_functions_do_what_the_library_does() {
+    let (library, source) = (library(), "tests/capi/inline.c");
+    let mut compiled = 0;
+    for (compiler, language) in [
+        ("gcc", ["-std=c99", "-xc"]),
+        ("clang", ["-std=c99", "-xc"]),
+        ("g++", ["-std=c++11", "-xc++"]),
+        ("clang++", ["-std=c++11", "-xc++"]),
+    ] {
+        if !has(compiler) {
+            continue;
+        }
+        for options in [
+            ["-O0", "-fno-omit-frame-pointer", "-fPIC"],
+            ["-O0", "-fomit-frame-pointer", "-fno-stack-protector"],
+            ["-O2", "-fno-omit-frame-pointer", "-fstack-protector-all"],
+            ["-O2", "-fomit-frame-pointer", "-fPIC"],
+            ["-O3", "-fno-omit-frame-pointer", "-funroll-loops"],
+            ["-O3", "-fomit-frame-pointer", "-fPIC"],
+        ] {
+            let program = library.join(format!("inline-{compiler}"));
+            let mut command = Command::new(compiler);
+            command.args(STRICT).args(language).args(options).args([source, "-o"]).arg(&program);
+            if cfg!(target_arch = "x86_64") && compiled % 2 == 0 {
+                command.arg("-fcf-protection");
+            }
+            run(command.args(["-xnone"]).arg(library.join("libswitchback.so")).arg("-lpthread").current_dir(ROOT));
+            assert_eq!(run(Command::new(&program).env("LD_LIBRARY_PATH", library)), "all is well\n", "{options:?}");
+            compiled += 1;
+        }
+        // In the other dialect of assembly, and with registers that few CPUs have: it assembles, and says so.
+        for options in [["-O2", "-masm=intel"], ["-O2", "-mavx512f"]].iter().filter(|_| cfg!(target_arch = "x86_64")) {
+            run(Command::new(compiler)
+                .args(STRICT)
+                .args(language)
+                .args(options)
+                .args([source, "-c", "-o", "/dev/null"])
+                .current_dir(ROOT));
+        }
+    }
+}
+
+/// The inline functions have the text of arch/, but for comments and white space.
+#[test]
+fn inline_text_is_that_of_arch() {
+    fn words(line: &str) -> String {
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+    let header = text("include/switchback_inline.h");
+    for (cpu, comment) in [("x86_64", "#"), ("aarch64", "//")] {
+        let source = text(&format!("arch/{cpu}/switch.s"));
+        // On aarch64 `#` begins a number.
+        let wanted: Vec<String> = source
+            .lines()
+            .map(|line| words(line.split_once(comment).map_or(line, |(code, _)| code)))
+            .filter(|line| !line.is_empty())
+            .collect();
+        assert!(wanted.len() > 8, "{wanted:?}");
+        let marker = format!("/* The text of arch/{cpu}/switch.s");
+        let (_, rest) = header.split_once(&marker).unwrap_or_else(|| panic!("the header has no {marker}"));
+        let found: Vec<String> = rest
+            .lines()
+            .skip(2) // of the comment and of the macro's name
+            .map_while(|line| Some(words(line.trim().strip_prefix('"')?.split_once("\\n\"")?.0)))
+            .collect();
+        assert_eq!(found, wanted, "{cpu}");
     }
 }
 
@@ -105,6 +185,13 @@ fn a_generator_walks_directories() {
 }
 
 #[test]
+fn an_echo_server_serves_its_clients() {
+    with_each("examples/c/echo.c", |program| {
+        assert_eq!(run(program.arg("20")), "20 connections\n200 lines came back\n");
+    });
+}
+
+#[test]
 fn a_range_for_goes_over_a_coroutine() {
     let expected = text("examples/c/words.txt");
     with_each("examples/c/words.cpp", |program| assert_eq!(run(program), expected));
@@ -113,10 +200,14 @@ fn a_range_for_goes_over_a_coroutine() {
 #[test]
 fn the_header_declares_what_the_libraries_export() {
     // A declaration is a line that begins with a type and names one function before its parenthesis.
-    let header = text("include/switchback.h");
+    let header = text("include/switchback.h") + &text("include/switchback_inline.h");
     let declared: BTreeSet<&str> = header
         .lines()
-        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()) && !line.starts_with("typedef"))
+        .filter(|line| {
+            line.starts_with(|c: char| c.is_ascii_lowercase())
+                && !line.starts_with("typedef")
+                && !line.starts_with("static")
+        })
         .filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next())
         .filter(|name| name.starts_with("swb_"))
         .collect();
@@ -148,13 +239,15 @@ fn valgrind_finds_nothing() {
     if has("valgrind") {
         // Which is told of stacks.
         let library = build("capi,valgrind");
-        let program = library.join("checked");
-        run(Command::new("gcc")
-            .args(["-std=c99", "-g", "-Iinclude", "tests/capi/misuse.c", "-o"])
-            .arg(&program)
-            .arg(library.join("libswitchback.a"))
-            .args(["-lpthread", "-ldl", "-lm"])
-            .current_dir(ROOT));
-        run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(&program));
+        for source in ["tests/capi/misuse.c", "tests/capi/inline.c"] {
+            let program = library.join("checked");
+            run(Command::new("gcc")
+                .args(["-std=c99", "-g", "-Iinclude", source, "-o"])
+                .arg(&program)
+                .arg(library.join("libswitchback.a"))
+                .args(SYSTEM)
+                .current_dir(ROOT));
+            run(Command::new("valgrind").args(["-q", "--error-exitcode=9"]).arg(&program));
+        }
     }
 }

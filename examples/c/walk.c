@@ -1,5 +1,5 @@
 /* A recursive walk of a directory as a generator: `walk [PATH]` counts files, and bytes of the largest. */
-#define _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE 1
 
 #include <dirent.h>
 #include <stdio.h>

@@ -117,6 +117,16 @@ pub(crate) fn stack_pointer() -> usize {
     pointer
 }
 
+/// What tells the calling thread from the others that are alive.
+#[cfg(all(feature = "capi", target_os = "linux"))]
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: it reads a register.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer, options(pure, nomem, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Whether the CPU checks returns of this thread against a guarded control stack (Arm ARM, FEAT_GCS).
 ///
 /// A switch leaves such a stack where it was, so that the first return on the other side would be a fault.

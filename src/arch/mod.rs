@@ -54,6 +54,8 @@ pub(crate) use fallback::{delegate, finish, prepare, resume, shadow_stack_is_act
 
 #[cfg(all(feature = "capi", not(switchback_fallback)))]
 pub(crate) use cpu::stack_pointer;
+#[cfg(all(feature = "capi", target_os = "linux", not(switchback_fallback)))]
+pub(crate) use cpu::thread_pointer;
 #[cfg(all(feature = "capi", switchback_fallback))]
 pub(crate) use fallback::stack_pointer;
 

@@ -115,6 +115,16 @@ pub(crate) fn stack_pointer() -> usize {
     pointer
 }
 
+/// What tells the calling thread from the others that are alive.
+#[cfg(all(feature = "capi", target_os = "linux"))]
+#[inline(always)]
+pub(crate) fn thread_pointer() -> usize {
+    let pointer;
+    // SAFETY: the first word of a thread's block of thread-locals is its own address (System V, "ELF Handling for TLS").
+    unsafe { asm!("mov {}, fs:[0]", out(reg) pointer, options(pure, readonly, nostack, preserves_flags)) };
+    pointer
+}
+
 /// Whether the CPU checks returns of this thread against a shadow stack (Intel SDM volume 1, chapter 17, CET).
 ///
 /// A switch leaves such a shadow stack where it was, so that the first return on the other side would be a fault.

@@ -1,12 +1,114 @@
 //! Coroutines whose bodies another compiler has made, so that nothing may unwind their frames: what is done instead.
 
-use super::Coroutine;
-use super::control::{Control, FINISHED, Standing};
+use super::control::{self, Control, FINISHED, RUNNING, Standing};
+use super::message::{NEXT, VALUE, YIELDED, encode};
 use super::raw::Raw;
+use super::{Coroutine, CoroutineState, Thrown, Yielder};
+use crate::arch::{self, Arrival, StackPointer, Word};
 use crate::stack::pool;
 use core::ops::Range;
+use core::ptr::NonNull;
+
+/// The control block of a coroutine that yields, is sent and returns words: what is resumed without its handle. The functions
+/// of `include/switchback_inline.h` know where its parts are, and which kinds of message are which.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Block(NonNull<Control>);
+
+// What `struct swb_inline_control` says there. Who changes this reads on at `Slot` in src/ffi/slot.rs.
+#[cfg(not(switchback_fallback))]
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Control, root) + offset_of!(arch::Root, link) == 32);
+    assert!(offset_of!(Control, parked) == 48);
+    assert!(VALUE == 0 && NEXT == 1 && YIELDED == 0);
+};
+
+/// Resumes as [`Coroutine::resume`] does one that is suspended.
+pub(crate) const RESUME: usize = NEXT;
+/// As [`Coroutine::send`].
+pub(crate) const SEND: usize = VALUE;
+
+impl Block {
+    /// One that is never suspended, and has no consumer.
+    pub(crate) fn none() -> Self {
+        Self(control::finished())
+    }
+
+    /// Where the coroutine is parked, if it is suspended.
+    ///
+    /// # Safety
+    ///
+    /// The block is [`none`](Self::none), or of a coroutine of the calling thread that has not ended.
+    #[inline(always)]
+    pub(crate) unsafe fn parked(self) -> Option<StackPointer> {
+        // SAFETY: by this function's contract the block is valid, and nobody else touches it.
+        let parked = unsafe { self.0.as_ref() }.parked.get();
+        (!parked.is_marked()).then_some(parked)
+    }
+
+    /// Wakes the coroutine: what [`Coroutine::send`] does, without the handle. `Ok` is what it has yielded. For what is
+    /// not a yield there is [`Coroutine::receive`]; until then it counts as running.
+    ///
+    /// # Safety
+    ///
+    /// `parked` is what [`parked`](Self::parked) has just said of a coroutine with words for Y and S.
+    #[inline(always)]
+    pub(crate) unsafe fn wake(self, parked: StackPointer, kind: usize, value: usize) -> Result<usize, Arrival> {
+        // SAFETY: it is not marked, so it is parked, and nobody else wakes it (invariant 1); both kinds go with a word. What
+        // has yielded has not ended, so its block is there.
+        unsafe {
+            self.0.as_ref().parked.set(RUNNING);
+            let arrival = arch::resume(parked, kind, encode(&value));
+            if arrival.kind != YIELDED {
+                core::hint::cold_path();
+                return Err(arrival);
+            }
+            self.0.as_ref().parked.set(arrival.from);
+            Ok(super::message::decode(arrival.word))
+        }
+    }
+}
+
+impl<S, E> Yielder<usize, S, E> {
+    /// What a message says that has come to a yield, if it is not a value.
+    ///
+    /// # Safety
+    ///
+    /// The kind and the word are those of a message that has woken this coroutine, whose sender is its link by now.
+    pub(crate) unsafe fn told(&self, kind: usize, word: Word) -> Result<S, Thrown<E>> {
+        // SAFETY: by this function's contract.
+        unsafe { self.not_a_value(kind, word) }.map(|(_, value)| value)
+    }
+}
 
 impl<Y, S, R, E> Coroutine<Y, S, R, E> {
+    /// What it may be resumed by without this handle, until it has ended.
+    ///
+    /// None where a sanitizer or corosensei must know of each switch. None either where the thread is ending and would not
+    /// mark the coroutine any more when it is gone.
+    pub(crate) fn block(&self) -> Block {
+        let is_plain = cfg!(not(any(switchback_fallback, switchback_asan, switchback_tsan)));
+        let will_be_marked = !self.raw.has_ended() && pool::is_registered(Control::header(self.raw.control));
+        if is_plain && will_be_marked { Block(self.raw.control) } else { Block::none() }
+    }
+
+    /// Takes what has come instead of a yield.
+    ///
+    /// # Errors
+    ///
+    /// When the coroutine has ended by one.
+    ///
+    /// # Safety
+    ///
+    /// [`Block::wake`] has just returned it, or what is in it came to a switch of the C side's own.
+    #[cold]
+    pub(crate) unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+        // SAFETY: by this function's contract.
+        unsafe { self.raw.receive(arrival) }
+    }
+
     /// Between which addresses the frames of the body are. Of no meaning when it has ended.
     pub(crate) fn bounds(&self) -> Range<usize> {
         pool::limit(Control::header(self.raw.control)).addr()..self.raw.control.addr().get()

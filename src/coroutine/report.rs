@@ -60,7 +60,8 @@ pub enum Event {
     /// A task was cancelled, and goes on calling what tells it so, a thousand times by now.
     CancelIgnored,
     /// A task had not ended by the end of its runtime's grace period. It never goes on, and is leaked with its stack; or,
-    /// if it computes without ever switching, its thread goes on without the runtime.
+    /// if it computes without ever switching, its thread goes on without the runtime. So does that of what a task has
+    /// [offloaded](crate::offload()), which is reported as `offload`, with the place of that call.
     NotEnded,
     /// A task has run for longer than the [watchdog](crate::RuntimeBuilder::watchdog) allows, and has not switched: the other
     /// tasks of its worker wait. Reported on the watchdog's thread.

@@ -5,6 +5,7 @@ use super::owner::ended_with;
 use super::slot::{End, Error, Handle, Slot, find_mine, find_self, put};
 use super::status::Status;
 use crate::Thrown;
+use crate::arch::Word;
 use core::ffi::c_void;
 
 #[unsafe(no_mangle)]
@@ -18,6 +19,32 @@ unsafe extern "C" fn swb_yield(handle: Handle, value: usize, sent: *mut usize) -
         match yielder.yield_(value) {
             Ok(value) => {
                 // SAFETY: as above.
+                unsafe { put(sent, value) };
+                Status::Ok
+            }
+            Err(thrown) => told(slot, thrown),
+        }
+    })
+}
+
+/// What has come to a yield by the functions of `switchback_inline.h`, if it is not a value.
+///
+/// # Safety
+///
+/// `handle` is of the calling body, which was woken so, and has noted its new consumer.
+#[cold]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn swb_inline_woken_1(handle: Handle, kind: usize, word: Word, sent: *mut usize) -> Status {
+    guarded(|| {
+        // SAFETY: by the caller's word (invariant 41).
+        let (slot, yielder) = match unsafe { find_self(handle) } {
+            Ok(found) => found,
+            Err(status) => return status,
+        };
+        // SAFETY: it is what has come.
+        match unsafe { yielder.told(kind, word) } {
+            Ok(value) => {
+                // SAFETY: by the caller's word.
                 unsafe { put(sent, value) };
                 Status::Ok
             }

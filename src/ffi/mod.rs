@@ -8,12 +8,15 @@
 //! | what is a handle of what threads share? | `table.rs` |
 //! | tasks, and how they wait | `task.rs`, `wait.rs` |
 //! | channels, mutexes, the suspension primitive | `channel.rs`, `mutex.rs`, `resumer.rs` |
+//! | waiting for descriptors | `descriptor.rs` |
 //!
 //! No panic and no unwind crosses a frame of C: every function catches ([`guard::guarded`]), and bodies are told of a throw, an exit
 //! and a cancellation by the status that their call returns (invariants 41 to 45 of docs/SAFETY.md).
 
 mod body;
 mod channel;
+#[cfg(unix)]
+mod descriptor;
 mod guard;
 mod mutex;
 mod options;

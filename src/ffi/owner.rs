@@ -2,8 +2,10 @@
 
 use super::guard::{guarded, refuse};
 use super::options::{self, CoroutineOptions};
-use super::slot::{self, Co, End, Error, Handle, Slot, Yield, find_mine, here, put};
+use super::slot::{self, Co, End, Error, Handle, Slot, Yield, find_mine, find_suspended, here, put};
 use super::status::Status;
+use crate::arch::{Arrival, StackPointer, Word};
+use crate::coroutine::{RESUME, SEND};
 use crate::stack::ProvidedStack;
 use crate::{Builder, CloseError, CoroutineState, SendError, State, Thrown};
 use core::ffi::c_void;
@@ -88,7 +90,6 @@ fn run(
 /// # Safety
 ///
 /// The handle is null or was once given out; `out` is null or may be written (invariant 41).
-#[inline(always)]
 unsafe fn resume_by<S>(
     handle: Handle,
     out: *mut usize,
@@ -110,20 +111,97 @@ unsafe fn resume_by<S>(
             })
         });
         match resumed {
-            Ok(Ok(Ok(CoroutineState::Yielded(value)))) => {
-                // SAFETY: by this function's contract.
-                unsafe { put(out, value) };
-                Status::Yielded
-            }
-            Ok(Ok(Ok(CoroutineState::Complete(value)))) => {
-                slot.end.set(End::Returned(value));
-                // SAFETY: as above.
-                unsafe { put(out, value) };
-                Status::Returned
-            }
-            Ok(Ok(Err(SendError::Thrown(thrown)))) => ended_with(slot, thrown),
-            Ok(Ok(Err(refused))) => Status::of_refusal(&refused),
+            // SAFETY: as above.
+            Ok(Ok(resumed)) => unsafe { tell(slot, resumed, out) },
             Ok(Err(status)) | Err(status) => status,
+        }
+    })
+}
+
+/// What came of a resume.
+///
+/// # Safety
+///
+/// `out` is null or may be written (invariant 41).
+unsafe fn tell<S>(
+    slot: &Slot,
+    resumed: Result<CoroutineState<usize, usize>, SendError<S, Error>>,
+    out: *mut usize,
+) -> Status {
+    match resumed {
+        Ok(CoroutineState::Yielded(value)) => {
+            // SAFETY: by this function's contract.
+            unsafe { put(out, value) };
+            Status::Yielded
+        }
+        Ok(CoroutineState::Complete(value)) => {
+            slot.end.set(End::Returned(value));
+            // SAFETY: as above.
+            unsafe { put(out, value) };
+            Status::Returned
+        }
+        Err(SendError::Thrown(thrown)) => ended_with(slot, thrown),
+        Err(refused) => Status::of_refusal(&refused),
+    }
+}
+
+/// Resumes a coroutine that is suspended with `value`, and says what came of it. `None` if it is not, or not the calling
+/// thread's: then nothing has happened.
+///
+/// # Safety
+///
+/// As for [`resume_by`]; `kind` is one for [`Block::wake`](crate::coroutine::Block::wake).
+#[inline(always)]
+unsafe fn wake(handle: Handle, kind: usize, value: usize, out: *mut usize) -> Option<Status> {
+    // SAFETY: by this function's contract.
+    let (slot, parked) = unsafe { find_suspended(handle) }?;
+    // SAFETY: the coroutine is the calling thread's, and so is the place.
+    let current = unsafe { &(*slot.here.get()).current };
+    let outer = current.replace(Some(slot));
+    // SAFETY: it is parked there, and made for words.
+    let status = match unsafe { slot.block.get().wake(parked, kind, value) } {
+        Ok(value) => {
+            // SAFETY: by this function's contract.
+            unsafe { put(out, value) };
+            Status::Yielded
+        }
+        // SAFETY: as above, and it is what has come.
+        Err(arrival) => unsafe { swb_inline_resumed_1(handle, arrival.kind, arrival.word, arrival.from, out) },
+    };
+    current.set(outer);
+    Some(status)
+}
+
+/// What has come of a resume by [`wake`], or by the functions of `switchback_inline.h`, if it is not a yield.
+///
+/// # Safety
+///
+/// `handle` is of the coroutine that was resumed, and has answered so.
+#[cold]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn swb_inline_resumed_1(
+    handle: Handle,
+    kind: usize,
+    word: Word,
+    from: StackPointer,
+    out: *mut usize,
+) -> Status {
+    guarded(|| {
+        // SAFETY: by the caller's word (invariant 41).
+        let slot = match unsafe { find_mine(handle) } {
+            Ok(slot) => slot,
+            Err(status) => return status,
+        };
+        let received = slot.borrow(|co| {
+            // SAFETY: it was resumed on this thread, and this is what it has answered.
+            let received = unsafe { co.as_mut()?.receive(Arrival { kind, word, from }) };
+            Some(received.map_err(SendError::<(), _>::Thrown))
+        });
+        match received {
+            // SAFETY: by the caller's word.
+            Ok(Some(received)) => unsafe { tell(slot, received, out) },
+            Ok(None) => Status::Finished,
+            Err(status) => status,
         }
     })
 }
@@ -150,16 +228,36 @@ unsafe extern "C" fn swb_start(handle: Handle, out: *mut usize) -> Status {
     unsafe { resume_by(handle, out, |co| co.start()) }
 }
 
+/// # Safety
+///
+/// As for [`resume_by`].
+#[cold]
+#[inline(never)]
+unsafe fn resume_slow(handle: Handle, out: *mut usize) -> Status {
+    // SAFETY: the same contract.
+    unsafe { resume_by(handle, out, |co| co.resume()) }
+}
+
+/// # Safety
+///
+/// As for [`resume_by`].
+#[cold]
+#[inline(never)]
+unsafe fn send_slow(handle: Handle, value: usize, out: *mut usize) -> Status {
+    // SAFETY: the same contract.
+    unsafe { resume_by(handle, out, |co| co.send(value)) }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn swb_resume(handle: Handle, out: *mut usize) -> Status {
     // SAFETY: as above.
-    unsafe { resume_by(handle, out, |co| co.resume()) }
+    unsafe { wake(handle, RESUME, 0, out).unwrap_or_else(|| resume_slow(handle, out)) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn swb_send(handle: Handle, value: usize, out: *mut usize) -> Status {
     // SAFETY: as above.
-    unsafe { resume_by(handle, out, |co| co.send(value)) }
+    unsafe { wake(handle, SEND, value, out).unwrap_or_else(|| send_slow(handle, value, out)) }
 }
 
 #[unsafe(no_mangle)]
@@ -202,7 +300,7 @@ fn close(slot: &'static Slot) -> Result<(Status, Option<usize>), Status> {
         Err(CloseError::Ignored(value)) => (Status::Ignored, Some(value)),
         Err(CloseError::Error(error)) => (ended_with(slot, Thrown::Error(error)), None),
         Err(CloseError::Misuse(misuse)) => (ended_with(slot, Thrown::Misuse(misuse)), None),
-        Err(CloseError::Running) => (Status::Running, None),
+        Err(CloseError::Running) => return Err(Status::Running),
         Err(CloseError::Leaked) => (Status::Abandoned, None),
     })
 }
@@ -255,11 +353,15 @@ unsafe extern "C" fn swb_destroy_discard(handle: Handle) -> Status {
             Ok(slot) => slot,
             Err(status) => return status,
         };
-        match slot.borrow(Option::take) {
-            Err(status) => return status,
-            // SAFETY: the header says what the caller of this answers for; it does not run, as it was not busy.
-            Ok(Some(co)) => unsafe { co.discard_frames() },
-            Ok(None) => {}
+        let taken = slot.borrow(|co| match co.as_ref().map(Co::state) {
+            Some(State::Running) => Err(Status::Running),
+            _ => Ok(co.take()),
+        });
+        match taken {
+            Err(status) | Ok(Err(status)) => return status,
+            // SAFETY: the header says what the caller of this answers for; it does not run.
+            Ok(Ok(Some(co))) => unsafe { co.discard_frames() },
+            Ok(Ok(None)) => {}
         }
         if let Some(delegate) = slot.delegate.take() {
             delegate.is_given_back();

@@ -5,6 +5,8 @@
 //! (invariant 42). Everything but the stamp and the thread is the owning thread's.
 
 use super::status::Status;
+use crate::arch::StackPointer;
+use crate::coroutine::Block;
 use crate::{Coroutine, Yielder};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
@@ -47,18 +49,25 @@ pub(super) enum End {
 /// The lowest bits of a handle.
 const NUMBERS: usize = 63;
 
-#[repr(align(64))]
+/// What is known of a coroutine. The first six fields are also read by `include/switchback_inline.h`.
+#[repr(C, align(64))]
 pub(super) struct Slot {
     /// The handle of the coroutine that is in here, or null.
     stamp: AtomicPtr<Opaque>,
-    /// The number of its thread.
-    thread: AtomicU64,
-    /// It runs, or is being resumed, delegated to, closed: nobody else touches `co` (invariant 43).
-    is_busy: Cell<bool>,
-    co: UnsafeCell<Option<Co>>,
+    /// The [`token`] of its thread.
+    token: AtomicUsize,
+    /// What it is resumed by in the usual case, without a look at the rest (invariant 50).
+    pub(super) block: Cell<Block>,
+    /// The place of its thread, which is there as long as the thread is.
+    pub(super) here: Cell<*const Here>,
     /// The body's stack: its lowest address, and its length, which is zero when the body has ended. Other threads may look.
     limit: AtomicUsize,
     len: AtomicUsize,
+    /// The number of its thread.
+    thread: AtomicU64,
+    /// The library has the handle, to resume, delegate or close: nobody else touches `co` (invariant 43).
+    is_busy: Cell<bool>,
+    co: UnsafeCell<Option<Co>>,
     /// Set by the body, which is there as long as `len` is not zero and somebody runs on the stack.
     pub(super) yielder: Cell<*const Yield>,
     /// The coroutine that this one delegates to.
@@ -70,6 +79,21 @@ pub(super) struct Slot {
     number: Cell<usize>,
 }
 
+// What the header's `struct swb_inline_slot` says. With another layout, `swb_inline_resumed_1` and `swb_inline_woken_1` get the next
+// number, here and there: so programs that were compiled with this one do not link.
+#[cfg(target_pointer_width = "64")]
+const _: () = {
+    use core::mem::offset_of;
+    assert!(offset_of!(Slot, stamp) == 0);
+    assert!(offset_of!(Slot, token) == 8);
+    assert!(offset_of!(Slot, block) == 16);
+    assert!(offset_of!(Slot, here) == 24);
+    assert!(offset_of!(Slot, limit) == 32);
+    assert!(offset_of!(Slot, len) == 40);
+    assert!(offset_of!(Here, current) == 0);
+    assert!(align_of::<Slot>() == NUMBERS + 1);
+};
+
 // SAFETY: what other threads look at is atomic; the rest is touched only by the thread that they name, or by whoever has taken
 // the slot out of the list of free ones (invariant 42).
 unsafe impl Sync for Slot {}
@@ -78,10 +102,11 @@ unsafe impl Sync for Slot {}
 static FREE: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
 
 /// What a thread is known by, and what runs on it.
+#[repr(C)]
 pub(super) struct Here {
-    number: Cell<u64>,
     /// The coroutine that was resumed last, and has not come back.
     pub(super) current: Cell<Option<&'static Slot>>,
+    number: Cell<u64>,
 }
 
 thread_local! {
@@ -93,6 +118,15 @@ thread_local! {
 #[inline(always)]
 pub(super) fn here<T>(f: impl FnOnce(&Here) -> T) -> T {
     HERE.with(f)
+}
+
+/// What tells the calling thread from the others that are alive. One that has ended may have had the same.
+#[inline(always)]
+fn token() -> usize {
+    #[cfg(all(target_os = "linux", not(switchback_fallback)))]
+    return crate::arch::thread_pointer();
+    #[cfg(not(all(target_os = "linux", not(switchback_fallback))))]
+    return here(|here| ptr::from_ref(here).addr());
 }
 
 impl Here {
@@ -158,6 +192,23 @@ pub(super) unsafe fn find_mine(handle: Handle) -> Result<&'static Slot, Status> 
     Ok(slot)
 }
 
+/// [`find_mine`], if the coroutine is suspended: with where it is parked. `None` is for [`find_mine`] to explain.
+///
+/// # Safety
+///
+/// As for [`find`].
+#[inline(always)]
+pub(super) unsafe fn find_suspended(handle: Handle) -> Option<(&'static Slot, StackPointer)> {
+    // SAFETY: the same contract.
+    let slot = unsafe { find(handle) }.ok()?;
+    if slot.token.load(Ordering::Relaxed) != token() {
+        return None;
+    }
+    // SAFETY: it is the calling thread's, or that of one that has ended, and then its block is marked or none (invariant 50).
+    let parked = unsafe { slot.block.get().parked() }?;
+    Some((slot, parked))
+}
+
 /// [`find`], from the coroutine's own body only.
 ///
 /// # Safety
@@ -191,13 +242,18 @@ impl Slot {
         };
         let bounds = co.bounds();
         slot.number.set(number);
+        slot.block.set(co.block());
         slot.limit.store(bounds.start, Ordering::Relaxed);
         slot.len.store(bounds.len(), Ordering::Release);
         slot.error.set(Error::NONE);
         slot.end.set(End::NotYet);
         // SAFETY: nobody else has the slot.
         unsafe { *slot.co.get() = Some(co) };
-        slot.thread.store(here(Here::number), Ordering::Relaxed);
+        here(|here| {
+            slot.thread.store(here.number(), Ordering::Relaxed);
+            slot.here.set(here);
+        });
+        slot.token.store(token(), Ordering::Relaxed);
         slot.stamp.store(handle, Ordering::Release);
         Ok(handle)
     }
@@ -222,6 +278,7 @@ impl Slot {
 
     /// The body has ended: nobody is on its stack any more.
     pub(super) fn has_left(&self) {
+        self.block.set(Block::none());
         self.len.store(0, Ordering::Relaxed);
         self.yielder.set(ptr::null());
     }
@@ -254,6 +311,9 @@ fn more() -> &'static Slot {
     let slots: Vec<Slot> = (0..AT_ONCE)
         .map(|_| Slot {
             stamp: AtomicPtr::new(ptr::null_mut()),
+            token: AtomicUsize::new(0),
+            block: Cell::new(Block::none()),
+            here: Cell::new(ptr::null()),
             thread: AtomicU64::new(0),
             is_busy: Cell::new(false),
             co: UnsafeCell::new(None),

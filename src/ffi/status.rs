@@ -53,6 +53,7 @@ statuses! {
     Itself = -22, c"a task cannot wait for itself";
     NoThread = -23, c"a thread could not be started";
     Busy = -24, c"it is in use";
+    Io = -25, c"the system refuses";
 }
 
 impl Status {

@@ -1,14 +1,15 @@
 //! What all sockets have in common.
 
 use crate::Cancelled;
-use crate::scheduler::{Direction, Limit, Resumer, Source, Stopped, suspend_until};
+use crate::scheduler::{self, Direction, Limit, Resumer, Source, Stopped, suspend_until};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-/// How long a listener waits before it tells that there is no descriptor left: who goes on at once must not spin.
+/// How long a listener waits before it tells that there is no descriptor left, as who goes on at once must not spin; and anybody
+/// who waits for what there is no event for.
 const BACK_OFF: Duration = Duration::from_millis(10);
 
 /// A socket of std's that does not block, and its timeouts.
@@ -45,13 +46,33 @@ impl<T: AsFd> Inner<T> {
         self.source.call(Direction::Write, self.timeout(Direction::Write), attempt)
     }
 
+    /// [`write`](Self::write) of what may have to wait although the socket is ready: it is tried again now and then.
+    pub(super) fn write_without_events<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        let longest = self.timeout(Direction::Write);
+        let mut deadline = None;
+        self.source.call(Direction::Write, None, |io| match attempt(io) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let now = scheduler::now();
+                let deadline = *deadline.get_or_insert_with(|| longest.and_then(|longest| now.checked_add(longest)));
+                let left = deadline.map_or(BACK_OFF, |deadline| deadline.saturating_duration_since(now));
+                if left.is_zero() {
+                    return Err(scheduler::timed_out());
+                }
+                pause(left.min(BACK_OFF))?;
+                // To be tried again.
+                Err(ErrorKind::Interrupted.into())
+            }
+            done => done,
+        })
+    }
+
     pub(super) fn accept<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         let accepted = self.read(attempt);
         if let Err(error) = &accepted
             && let Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) = error.raw_os_error()
         {
             // Over by its limit; or by cancellation, of which the next call tells.
-            let _ = pause();
+            let _ = pause(BACK_OFF);
         }
         accepted
     }
@@ -69,9 +90,9 @@ impl<T: AsFd> Inner<T> {
     }
 }
 
-/// Waits a little.
-fn pause() -> io::Result<()> {
-    match suspend_until(Limit::After(BACK_OFF), false, |resumer: Resumer<()>| resumer.forget()) {
+/// Waits for that long.
+fn pause(delay: Duration) -> io::Result<()> {
+    match suspend_until(Limit::After(delay), false, |resumer: Resumer<()>| resumer.forget()) {
         Ok(()) | Err(Stopped::TimedOut) => Ok(()),
         Err(Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled)) => Err(cancelled.into()),
     }
@@ -92,7 +113,7 @@ pub(super) fn connect<T: AsFd + From<OwnedFd>>(address: &SockAddr, longest: Opti
                 Err(error) if error.kind() == ErrorKind::Interrupted => has_begun = true,
                 // A Unix socket whose listener has no room; there is no event for that.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    pause()?;
+                    pause(BACK_OFF)?;
                     return Err(ErrorKind::Interrupted.into());
                 }
                 done => return done,
@@ -168,6 +189,31 @@ macro_rules! socket {
         impl AsRawFd for $name {
             fn as_raw_fd(&self) -> RawFd {
                 self.0.get().as_raw_fd()
+            }
+        }
+
+        impl IntoRawFd for $name {
+            /// The descriptor, which still does not block.
+            fn into_raw_fd(self) -> RawFd {
+                OwnedFd::from(self).into_raw_fd()
+            }
+        }
+
+        impl TryFrom<OwnedFd> for $name {
+            type Error = io::Error;
+
+            /// The socket with this descriptor, which does not block any more.
+            fn try_from(fd: OwnedFd) -> io::Result<Self> {
+                Self::from_std(fd.into())
+            }
+        }
+
+        impl TryFrom<$std> for $name {
+            type Error = io::Error;
+
+            /// [`from_std`](Self::from_std).
+            fn try_from(socket: $std) -> io::Result<Self> {
+                Self::from_std(socket)
             }
         }
 

@@ -11,11 +11,13 @@
 //!   all systems. It belongs to the value, not to the descriptor: a clone starts with the original's.
 //! - Several tasks may use one socket at once, through a reference: all that wait for it are woken, and try again.
 //! - Descriptors are non-blocking, which [`try_clone`](TcpStream::try_clone) shares. One that leaves by `into_std` blocks again,
-//!   and so do clones of it.
+//!   and so do clones of it. One comes in by `from_std`, or as an [`OwnedFd`](std::os::fd::OwnedFd) by `try_from`: to make it
+//!   non-blocking can fail, so there is no `From`, and no `FromRawFd`. `IntoRawFd` and `OwnedFd::from` leave it non-blocking.
 //! - With a [virtual clock](crate::RuntimeBuilder::virtual_clock) the time jumps when no task can run and no I/O that tasks wait
 //!   for is ready at that moment, as with trio's `MockClock`: I/O between tasks is before any timer, I/O with other threads and
 //!   processes may come too late.
-//! - Names are looked up by the system's resolver, which blocks the worker. Addresses are not looked up.
+//! - Names are looked up by the system's resolver, on [a thread beside the worker](crate::offload()): see [`ToSocketAddrs`].
+//!   Addresses are not looked up.
 //!
 //! # Examples
 //!
@@ -43,14 +45,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod address;
 mod common;
+mod datagram;
 mod tcp;
 mod udp;
 mod unix;
 
-pub use std::net::{
-    AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
-};
+pub use address::{ConnectError, ToSocketAddrs};
+pub use datagram::UnixDatagram;
+pub use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixIncoming, UnixListener, UnixStream};

@@ -1,11 +1,12 @@
 //! TCP.
 
+use super::address::{ConnectError, ToSocketAddrs};
 use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
 use crate::scheduler::Direction;
 use core::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::net::{self, Shutdown, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// [`std::net::TcpStream`] that blocks the task. See the [module](super).
@@ -51,11 +52,12 @@ forward! { TcpStream:
 }
 
 impl TcpStream {
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the first of the addresses that answers. They are tried one after another.
     ///
     /// # Errors
     ///
-    /// That of the last address, if none does; when the task is cancelled; and when the name is not known.
+    /// If none does: a [`ConnectError`](super::ConnectError) with the error of each, of the last one's kind. When the task is
+    /// cancelled: then no further address is tried. When the name is not known.
     ///
     /// # Examples
     ///
@@ -71,15 +73,15 @@ impl TcpStream {
     /// }).unwrap();
     /// ```
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
-        let mut last = None;
+        let mut attempts = Vec::new();
         for address in address.to_socket_addrs()? {
             match common::connect(&address.into(), None) {
                 Ok(inner) => return Ok(Self(inner)),
                 Err(error) if is_cancelled(&error) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => attempts.push((address, error)),
             }
         }
-        Err(last.unwrap_or_else(|| io::Error::new(ErrorKind::InvalidInput, "there is no address to connect to")))
+        Err(ConnectError::told(attempts))
     }
 
     /// Connects to that address, and waits that long at most.
@@ -174,9 +176,10 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// When none can.
+    /// When none can; when a name is not known, or the task is cancelled while it is looked up.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::from_std(net::TcpListener::bind(address)?)
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+        Self::from_std(net::TcpListener::bind(&addresses[..])?)
     }
 
     /// Waits for a connection.

@@ -1,11 +1,12 @@
 //! UDP.
 
+use super::address::ToSocketAddrs;
 use super::common::{Inner, forward, socket, timeouts};
 use crate::scheduler::Direction;
 use core::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{self, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::net::{self, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// [`std::net::UdpSocket`] that blocks the task. See the [module](super).
@@ -50,16 +51,17 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// When none can.
+    /// When none can; when a name is not known, or the task is cancelled while it is looked up.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::from_std(net::UdpSocket::bind(address)?)
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+        Self::from_std(net::UdpSocket::bind(&addresses[..])?)
     }
 
-    /// Sends to that address from now on, and receives from it alone. It does not wait.
+    /// Sends to that address from now on, and receives from it alone. It does not wait, but for a name that is looked up.
     ///
     /// # Errors
     ///
-    /// When the system refuses.
+    /// When the system refuses; when a name is not known, or the task is cancelled while it is looked up.
     ///
     /// # Examples
     ///
@@ -78,7 +80,8 @@ impl UdpSocket {
     /// }).unwrap();
     /// ```
     pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
-        self.0.get().connect(address)
+        let addresses: Vec<_> = address.to_socket_addrs()?.collect();
+        self.0.get().connect(&addresses[..])
     }
 
     /// Sends a datagram to that address.

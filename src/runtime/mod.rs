@@ -19,7 +19,8 @@ const MAIN_STACK: usize = 2 << 20;
 /// Runs `main` as a task, with one worker for each CPU, and returns what it returns.
 ///
 /// The calling thread is one of the workers, so `main` may borrow, and need not be `Send`. When it has returned, all tasks
-/// that are left are cancelled, and this waits until they have ended, or the [grace period](RuntimeBuilder::grace) is over.
+/// that are left are cancelled, and this waits until they have ended, and what they have [offloaded](crate::offload()), or the
+/// [grace period](RuntimeBuilder::grace) is over.
 ///
 /// # Panics
 ///
@@ -125,6 +126,7 @@ impl Default for Runtime {
             has_virtual_clock: false,
             seed: None,
             grace,
+            offload_threads: 64,
             observers: Observers::default(),
         };
         Self { config }
@@ -278,9 +280,30 @@ impl RuntimeBuilder {
     /// by the system's clock.
     ///
     /// A task that computes without ever switching cannot be stopped: its thread goes on by itself; if it is the calling
-    /// thread, `run` does not return.
+    /// thread, `run` does not return. Nor can what was [offloaded](crate::offload()): it is reported by the place of that call.
     pub fn grace(mut self, period: Duration) -> Self {
         self.config.grace = period;
+        self
+    }
+
+    /// How many threads there are at most for what is [offloaded](crate::offload()), beside the workers. The default is 64. They
+    /// are started when they are needed.
+    ///
+    /// With none, what is offloaded runs in place, and holds up its worker: so nothing differs from run to run where the order is
+    /// that of a [seed](Self::seed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::{Runtime, offload};
+    ///
+    /// let runtime = Runtime::builder().offload_threads(0).build()?;
+    /// let here = runtime.run(|| std::thread::current().id() == offload(|| std::thread::current().id()));
+    /// assert!(here);
+    /// # Ok::<(), switchback::BuildError>(())
+    /// ```
+    pub fn offload_threads(mut self, most: usize) -> Self {
+        self.config.offload_threads = most;
         self
     }
 

@@ -41,8 +41,12 @@ pub(crate) fn suspend_until<T>(limit: Limit, shielded: bool, register: impl FnOn
 }
 
 /// [`suspend_until`] with code of others in `register`, which may panic.
-pub(crate) fn suspend_caught_until<T>(limit: Limit, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
-    until::<T, true>(limit, false, register)
+pub(crate) fn suspend_caught_until<T>(
+    limit: Limit,
+    shielded: bool,
+    register: impl FnOnce(Resumer<T>),
+) -> Result<T, Stopped> {
+    until::<T, true>(limit, shielded, register)
 }
 
 #[inline(always)]

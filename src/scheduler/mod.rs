@@ -12,6 +12,7 @@
 //! | what is cancelled, and whom does it reach? | `cancel.rs` |
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
+//! | what runs beside the workers? | `offload.rs`, `threads.rs` |
 //! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs`, whose queue is `wheel.rs` |
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
@@ -40,6 +41,7 @@ mod join;
 mod life;
 mod local;
 mod memory;
+mod offload;
 mod park;
 mod print;
 mod queue;
@@ -59,6 +61,7 @@ mod spans;
 mod spawn;
 mod suspend;
 mod task;
+mod threads;
 mod timers;
 mod trace;
 mod waker;
@@ -75,6 +78,7 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+pub use offload::{offload, offload_or_cancelled};
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};
 pub use several::{Completed, JoinSet, join_all, join_all_settled, race};
@@ -90,7 +94,7 @@ pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
 #[cfg(unix)]
-pub(crate) use source::{Direction, Source};
+pub(crate) use source::{Direction, Source, timed_out};
 pub(crate) use timers::{Alarm, AlarmKey, fire_alarms, set_alarm, unset_alarm};
 pub(crate) use trace::Sink;
 pub(crate) use watch::Observers;

@@ -9,6 +9,7 @@ use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
 use super::reactor::Reactor;
 use super::remote::Remote;
+use super::threads::Threads;
 use super::watch::{Observers, Watch};
 use super::watchdog::Watchdog;
 use super::worker::Worker;
@@ -40,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) has_virtual_clock: bool,
     pub(crate) seed: Option<u64>,
     pub(crate) grace: Duration,
+    /// How many threads there may be beside the workers.
+    pub(crate) offload_threads: usize,
     pub(crate) observers: Observers,
 }
 
@@ -54,6 +57,9 @@ pub(crate) struct Shared {
     /// None until a task first waits for I/O.
     #[cfg(unix)]
     pub(super) reactor: OnceLock<Arc<Reactor>>,
+    /// What runs beside the workers, and for how many tasks.
+    pub(super) threads: Arc<Threads>,
+    pub(super) offloaded: AtomicUsize,
     pub(super) requests: Requests,
     /// None if nobody looks on.
     pub(super) watch: Option<Box<Watch>>,
@@ -109,6 +115,8 @@ impl Shared {
             clock: Clock::new(config.has_virtual_clock),
             #[cfg(unix)]
             reactor: OnceLock::new(),
+            threads: Threads::new(&config.name, config.offload_threads),
+            offloaded: AtomicUsize::new(0),
             requests: Requests::default(),
             watch: Watch::new(&config.observers, workers, &config.name),
             may_spin: thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
@@ -215,7 +223,8 @@ impl Shared {
 
     /// A worker has closed its eyes. If all have, a virtual clock jumps to the next timer: true if that is the caller's.
     pub(super) fn all_asleep(&self, index: usize) -> bool {
-        if !self.clock.is_virtual() {
+        // What a task has offloaded takes no time: the task is about to go on.
+        if !self.clock.is_virtual() || self.offloaded.load(Ordering::SeqCst) > 0 {
             return false;
         }
         let mut asleep = self.asleep.lock();
@@ -339,6 +348,7 @@ where
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
         join_threads(&shared, threads, deadline);
+        shared.threads.close(deadline + AFTER_GRACE);
     });
     shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
     shared.drain();
@@ -415,10 +425,13 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
     Ok(threads)
 }
 
+/// How much later than tasks the threads that run them are given up.
+const AFTER_GRACE: Duration = Duration::from_millis(100);
+
 /// Waits for the other workers to end, until a while after the deadline: a thread with a task that computes for ever is left
 /// to itself.
 fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) {
-    let deadline = deadline + Duration::from_millis(100);
+    let deadline = deadline + AFTER_GRACE;
     let mut ended = shared.ended.lock();
     while ended.0 < shared.remotes.len() && !shared.one_has_ended.wait_until(&mut ended, deadline).timed_out() {}
     let (count, has_left) = *ended;

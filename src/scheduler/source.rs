@@ -159,7 +159,7 @@ impl<T: AsFd> Source<T> {
     }
 }
 
-fn timed_out() -> io::Error {
+pub(crate) fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the time of the socket's timeout is over")
 }
 

@@ -98,6 +98,13 @@ pub(crate) fn limit(header: NonNull<Header>) -> *mut u8 {
     unsafe { header.as_ref() }.limit.as_ptr()
 }
 
+/// Whether the tenant of a stack will be told when this thread, which has it, ends.
+#[cfg(feature = "capi")]
+pub(crate) fn is_registered(header: NonNull<Header>) -> bool {
+    // SAFETY: whoever has a header's address has the stack.
+    unsafe { header.as_ref() }.registered.get() != UNREGISTERED
+}
+
 /// Gives a stack back.
 ///
 /// # Safety

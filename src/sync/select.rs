@@ -102,7 +102,7 @@ pub fn __select_looked<const N: usize>(
 fn wait_for(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
     loop {
         let limit = arms.iter().filter_map(|arm| arm.deadline()).min().map_or(Limit::Never, Limit::At);
-        let waited = suspend_caught_until(limit, |resumer: Resumer<()>| {
+        let waited = suspend_caught_until(limit, false, |resumer: Resumer<()>| {
             for arm in arms.iter_mut() {
                 arm.register(&resumer);
                 if !resumer.is_waiting() {

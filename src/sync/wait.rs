@@ -110,8 +110,11 @@ pub(super) fn wait_in<S, T, G: Guarded<S>>(
             early = resumer.send(value).err();
         }
     };
-    let waited =
-        if G::RUNS_USERS_CODE { suspend_caught_until(limit, register) } else { suspend_until(limit, false, register) };
+    let waited = if G::RUNS_USERS_CODE {
+        suspend_caught_until(limit, false, register)
+    } else {
+        suspend_until(limit, false, register)
+    };
     match (waited, early, place) {
         (Ok(value), ..) | (Err(_), Some(value), _) => Ok(value),
         (Err(stopped), None, place) => {

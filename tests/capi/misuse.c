@@ -1,9 +1,13 @@
 /* Misuse is a status and never a crash; and what the examples do not show. Linked with the library by tests/capi.rs. */
 
+#define _POSIX_C_SOURCE 200809L
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <switchback.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CHECK(is, wanted)                                                                                  \
     do {                                                                                                   \
@@ -184,6 +188,105 @@ static swb_status sleeper(void *data, uintptr_t *result) {
     return swb_sleep(UINT64_C(3600000000000));
 }
 
+static swb_status reader(void *fd, uintptr_t *result) {
+    char byte = 0;
+    const swb_status status = swb_wait_readable(*(int *)fd, SWB_FOREVER);
+    if (status != SWB_OK) return status;
+    CHECK(read(*(int *)fd, &byte, 1), 1);
+    *result = (uintptr_t)byte;
+    return SWB_OK;
+}
+
+static swb_status writer(void *fd, uintptr_t *result) {
+    (void)result;
+    return swb_wait_writable(*(int *)fd, SWB_FOREVER);
+}
+
+static void fill(int fd) {
+    static const char bytes[4096];
+    CHECK(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    while (write(fd, bytes, sizeof bytes) > 0) continue;
+}
+
+/* In a task, and on a thread that runs none. */
+static void descriptors(void) {
+    const int file = open("/dev/null", O_RDWR);
+    char buffer[4096];
+    int fds[2], i;
+    CHECK(swb_wait_readable(-1, SWB_FOREVER), SWB_INVALID);
+    CHECK(swb_wait_writable(12345, SWB_FOREVER), SWB_INVALID);
+    CHECK(swb_wait_readable(file, SWB_FOREVER), SWB_OK);
+    CHECK(close(file), 0);
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    CHECK(swb_wait_readable(fds[0], 0), SWB_TIMED_OUT);
+    CHECK(swb_wait_readable(fds[0], 1000), SWB_TIMED_OUT);
+    for (i = 0; i < 10; i++) CHECK(swb_wait_writable(fds[0], SWB_FOREVER), SWB_OK);
+    CHECK(write(fds[1], "x", 1), 1);
+    CHECK(swb_wait_readable(fds[0], SWB_FOREVER), SWB_OK);
+    CHECK(read(fds[0], buffer, 1), 1);
+    fill(fds[0]);
+    CHECK(swb_wait_writable(fds[0], 1000), SWB_TIMED_OUT);
+    /* The other side is gone: a call would tell. */
+    CHECK(close(fds[1]), 0);
+    CHECK(swb_wait_writable(fds[0], SWB_FOREVER), SWB_OK);
+    CHECK(swb_wait_readable(fds[0], SWB_FOREVER), SWB_OK);
+    CHECK(close(fds[0]), 0);
+    CHECK(swb_wait_readable(fds[0], 0), SWB_INVALID);
+}
+
+/* Two tasks at one descriptor, and one that is closed while a task waits for it. */
+static void descriptors_of_tasks(void) {
+    swb_task *reads, *writes;
+    char buffer[4096];
+    int32_t ended = 1;
+    uintptr_t value;
+    int fds[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    fill(fds[0]);
+    CHECK(swb_spawn(&reads, reader, &fds[0], NULL), SWB_OK);
+    CHECK(swb_spawn(&writes, writer, &fds[0], NULL), SWB_OK);
+    CHECK(swb_join(reads, 1000000, NULL, NULL), SWB_TIMED_OUT);
+    CHECK(swb_join(writes, 0, NULL, NULL), SWB_TIMED_OUT);
+    CHECK(write(fds[1], "y", 1), 1);
+    CHECK(swb_join(reads, SWB_FOREVER, &ended, &value), SWB_OK);
+    CHECK(ended, SWB_OK);
+    CHECK(value, 'y');
+    CHECK(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+    while (read(fds[1], buffer, sizeof buffer) > 0) continue;
+    CHECK(swb_join(writes, SWB_FOREVER, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_OK);
+
+    CHECK(swb_spawn(&reads, reader, &fds[0], NULL), SWB_OK);
+    CHECK(swb_join(reads, 1000000, NULL, NULL), SWB_TIMED_OUT);
+    CHECK(close(fds[0]), 0);
+    CHECK(swb_cancel(reads), SWB_OK);
+    CHECK(swb_join(reads, SWB_FOREVER, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_CANCELLED);
+    CHECK(close(fds[1]), 0);
+}
+
+static swb_status sets(void *flag, uintptr_t *result) {
+    (void)result;
+    *(int *)flag = 1;
+    return SWB_OK;
+}
+
+/* On one worker: who waits for what is always ready lets the others run. */
+static swb_status is_polite(void *data, uintptr_t *result) {
+    int fds[2], flag = 0, i;
+    swb_task *task;
+    (void)data;
+    (void)result;
+    CHECK(pipe(fds), 0);
+    CHECK(swb_spawn(&task, sets, &flag, NULL), SWB_OK);
+    for (i = 0; i < 1000 && flag == 0; i++) CHECK(swb_wait_writable(fds[1], SWB_FOREVER), SWB_OK);
+    CHECK(flag, 1);
+    CHECK(swb_detach(task), SWB_OK);
+    CHECK(close(fds[0]), 0);
+    CHECK(close(fds[1]), 0);
+    return SWB_OK;
+}
+
 static void *answer(void *resumer) {
     CHECK(swb_resumer_send(resumer, 42), SWB_OK);
     CHECK(swb_resumer_send(resumer, 42), SWB_INVALID);
@@ -244,6 +347,9 @@ static swb_status first(void *data, uintptr_t *result) {
     CHECK(pthread_join(thread, NULL), 0);
     CHECK(swb_suspend(keep, &resumer, 1000, &value, &error), SWB_TIMED_OUT);
     CHECK(swb_resumer_throw(resumer, 1, NULL), SWB_CLOSED);
+
+    descriptors();
+    descriptors_of_tasks();
     *result = 1;
     return SWB_OK;
 }
@@ -261,11 +367,15 @@ static void tasks(void) {
     CHECK(swb_run(first, NULL, &options, &ended, &value), SWB_OK);
     CHECK(ended, SWB_OK);
     CHECK(value, 1);
+    options.workers = 1;
+    CHECK(swb_run(is_polite, NULL, &options, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_OK);
 }
 
 int main(void) {
     coroutines();
     many();
+    descriptors();
     tasks();
     puts("all is well");
     return 0;

@@ -6,10 +6,12 @@ mod process;
 #[path = "../common/slow.rs"]
 mod slow;
 
+mod addresses;
 mod cancelled;
 mod descriptors;
 mod echo;
 mod others;
+mod refused;
 
 use std::io;
 use switchback::Runtime;

@@ -2,10 +2,10 @@
 
 use super::{on, pair};
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
-use switchback::net::{TcpStream, UdpSocket, UnixListener, UnixStream};
-use switchback::task;
+use switchback::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use switchback::{Runtime, task};
 
 #[test]
 fn unix_sockets() {
@@ -48,6 +48,81 @@ fn datagrams() {
 }
 
 #[test]
+fn unix_datagrams() {
+    on(1, || {
+        let path = |name: &str| std::env::temp_dir().join(format!("switchback-{name}-{}", std::process::id()));
+        let (ours, theirs) = (path("one"), path("other"));
+        let one = UnixDatagram::bind(&ours).expect("a socket");
+        let other = UnixDatagram::bind(&theirs).expect("a socket");
+        let receiver = task::spawn(move || {
+            let mut bytes = [0; 16];
+            let (count, from) = one.recv_from(&mut bytes)?;
+            one.connect_addr(&from)?;
+            one.send(&bytes[..count])?;
+            one.send_to_addr(&bytes[..1], &from)
+        });
+        task::yield_now().expect("it waits now");
+        assert_eq!(other.send_to(b"a datagram", &ours).expect("room"), 10);
+        let mut bytes = [0; 16];
+        assert_eq!(other.recv(&mut bytes).expect("it comes back"), 10);
+        assert_eq!(&bytes[..10], b"a datagram");
+        let (count, from) = other.recv_from(&mut bytes).expect("and another");
+        assert_eq!((count, from.as_pathname()), (1, Some(&*ours)));
+        assert_eq!(receiver.join().expect("no panic").expect("no error"), 1);
+        for path in [&ours, &theirs] {
+            std::fs::remove_file(path).expect("it is there");
+        }
+        let unbound = UnixDatagram::unbound().expect("a socket");
+        assert_eq!(unbound.send_to(b"x", &ours).expect_err("gone").kind(), ErrorKind::NotFound);
+        assert_eq!(unbound.connect(&theirs).expect_err("gone").kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn datagrams_wait_for_room() {
+    // With a virtual clock the pauses of the one that is not connected take no time.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        const SIZE: usize = 100;
+        // More than there is room for anywhere.
+        let count = 600;
+        let path = std::env::temp_dir().join(format!("switchback-room-{}", std::process::id()));
+        let receiver = UnixDatagram::bind(&path).expect("a socket");
+        let senders = [0, 1].map(|_| UnixDatagram::unbound().expect("a socket"));
+        senders[0].connect(&path).expect("it is there");
+        let [connected, alone] = senders;
+        let one = task::spawn(move || (0..count).try_for_each(|_| connected.send(&[1; SIZE]).map(drop)));
+        let to = path.clone();
+        let other = task::spawn(move || (0..count).try_for_each(|_| alone.send_to(&[2; SIZE], &to).map(drop)));
+        for _ in 0..5 {
+            task::yield_now().expect("they wait now");
+        }
+        assert!(!one.is_finished() && !other.is_finished());
+        let mut came = [0; 3];
+        let mut bytes = [0; SIZE];
+        while came[1] + came[2] < 2 * count {
+            assert_eq!(receiver.recv(&mut bytes).expect("a datagram"), SIZE);
+            came[usize::from(bytes[0])] += 1;
+        }
+        assert_eq!(came, [0, count, count]);
+        for sender in [one, other] {
+            sender.join().expect("no panic").expect("room");
+        }
+        // Without anybody who reads, the time is over some time.
+        let alone = UnixDatagram::unbound().expect("a socket");
+        let (start, second) = (task::now(), Duration::from_secs(1));
+        alone.set_write_timeout(Some(second)).expect("a timeout");
+        let full = loop {
+            if let Err(error) = alone.send_to(&[0; SIZE], &path) {
+                break error;
+            }
+        };
+        assert_eq!((full.kind(), task::now() - start), (ErrorKind::TimedOut, second));
+        std::fs::remove_file(&path).expect("it is there");
+    });
+}
+
+#[test]
 fn outside_of_a_runtime_the_thread_blocks() {
     let (mut here, mut there) = pair().expect("a pair");
     let reader = std::thread::spawn(move || {
@@ -76,4 +151,47 @@ fn from_and_into_stds() {
     on(1, || assert_eq!(here.read(&mut [0; 4]).expect("a byte"), 1));
     drop(OwnedFd::from(here));
     assert_eq!(there.read(&mut [0]).expect("the end"), 0);
+}
+
+/// Takes a socket out by its descriptor, and in again.
+macro_rules! there_and_back {
+    ($type:ty, $socket:expr) => {{
+        let socket: $type = $socket;
+        let number = socket.into_raw_fd();
+        // SAFETY: it was the socket's, which has given it up.
+        let owned = unsafe { OwnedFd::from_raw_fd(number) };
+        let socket = <$type>::try_from(owned).expect("it does not block");
+        let blocking = socket.into_std().expect("it blocks");
+        assert!(!is_non_blocking(&blocking));
+        let socket = <$type>::try_from(blocking).expect("it does not block");
+        assert!(is_non_blocking(&socket));
+        assert_eq!(socket.as_raw_fd(), number);
+        socket
+    }};
+}
+
+fn is_non_blocking(socket: &impl std::os::fd::AsFd) -> bool {
+    socket2::SockRef::from(socket).nonblocking().expect("the system tells")
+}
+
+#[test]
+fn descriptors_come_in_and_go_out() {
+    on(1, || {
+        let (here, there) = UnixDatagram::pair().expect("a pair");
+        let (here, there) = (there_and_back!(UnixDatagram, here), there_and_back!(UnixDatagram, there));
+        let receiver = task::spawn(move || there.recv(&mut [0; 8]));
+        task::yield_now().expect("it waits now");
+        here.send(b"still connected").expect("room");
+        assert_eq!(receiver.join().expect("no panic").expect("a datagram"), 8);
+        let listener = there_and_back!(TcpListener, TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let address = listener.local_addr().expect("an address");
+        there_and_back!(TcpStream, TcpStream::connect(address).expect("it listens"))
+            .shutdown(std::net::Shutdown::Both)
+            .expect("connected");
+        there_and_back!(UdpSocket, UdpSocket::bind("127.0.0.1:0").expect("a port"));
+        there_and_back!(UnixStream, UnixStream::pair().expect("a pair").0);
+        let path = std::env::temp_dir().join(format!("switchback-fd-{}", std::process::id()));
+        there_and_back!(UnixListener, UnixListener::bind(&path).expect("a socket"));
+        std::fs::remove_file(&path).expect("it is there");
+    });
 }

@@ -67,6 +67,24 @@ fn a_cancelled_sender_has_its_message_back_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_cancelled_sender_that_waits_alone_has_its_message_back() {
+    jumping().run(|| {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        sender.send(Box::new(0)).expect("there is room");
+        let task = task::spawn_local(move || task::send(&sender, Box::new(1)));
+        settle();
+        task.cancel();
+        // It has not run since.
+        assert_eq!(receiver.recv(), Ok(Box::new(0)));
+        match task.join().expect("it ends well") {
+            Err(task::SendError::Cancelled(value, _)) => assert_eq!(*value, 1),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    });
+}
+
+#[test]
 fn a_cancelled_receiver_takes_nothing_with_it() {
     for bound in [Some(0), Some(1), None] {
         jumping().run(|| {

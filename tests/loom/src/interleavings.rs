@@ -12,19 +12,19 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 /// What wakes a thread, as a driver does. A ring before the wait counts.
-struct Bell(Mutex<bool>, Condvar);
+pub(super) struct Bell(Mutex<bool>, Condvar);
 
 impl Bell {
     fn new() -> Self {
         Self(Mutex::new(false), Condvar::new())
     }
 
-    fn notify(&self) {
+    pub(super) fn notify(&self) {
         *self.0.lock().expect("nobody panics") = true;
         self.1.notify_one();
     }
 
-    fn wait(&self) {
+    pub(super) fn wait(&self) {
         let mut rung = self.0.lock().expect("nobody panics");
         while !core::mem::take(&mut *rung) {
             rung = self.1.wait(rung).expect("nobody panics");
@@ -123,14 +123,14 @@ fn a_closed_inbox_has_given_out_what_was_put_in() {
 }
 
 /// A wait cell in small.
-struct Cell {
-    word: WaitWord,
+pub(super) struct Cell {
+    pub(super) word: WaitWord,
     /// Written by the owner before it begins, read by the claimer.
     address: UnsafeCell<u32>,
     /// Written by the claimer, read by the owner when it has been woken.
     slot: UnsafeCell<u32>,
-    is_cancelled: AtomicBool,
-    woken: Bell,
+    pub(super) is_cancelled: AtomicBool,
+    pub(super) woken: Bell,
 }
 
 // SAFETY: loom checks who touches its cells, and when.
@@ -139,7 +139,7 @@ unsafe impl Sync for Cell {}
 unsafe impl Send for Cell {}
 
 impl Cell {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             word: WaitWord::new(),
             address: UnsafeCell::new(0),
@@ -150,7 +150,7 @@ impl Cell {
     }
 
     /// As `Running::begin`.
-    fn begin(&self, address: u32) -> Generation {
+    pub(super) fn begin(&self, address: u32) -> Generation {
         // SAFETY: the owner writes it while nobody can claim.
         self.address.with_mut(|place| unsafe { *place = address });
         self.word.begin().expect("there are generations left")
@@ -161,16 +161,21 @@ impl Cell {
         if !self.word.claim(generation) {
             return false;
         }
+        self.deliver(address, value);
+        true
+    }
+
+    /// As `deliver`: by who has claimed the wait.
+    pub(super) fn deliver(&self, address: u32, value: u32) {
         // SAFETY: it is claimed.
         self.address.with(|place| assert_eq!(unsafe { *place }, address));
         // SAFETY: as above.
         self.slot.with_mut(|place| unsafe { *place = value });
         self.woken.notify();
-        true
     }
 
     /// As `Header::interrupt`.
-    fn cancel(&self) -> bool {
+    pub(super) fn cancel(&self) -> bool {
         self.is_cancelled.store(true, Ordering::SeqCst);
         let claimed = self.word.poke().is_some_and(|generation| self.word.claim(generation));
         if claimed {
@@ -179,7 +184,7 @@ impl Cell {
         claimed
     }
 
-    fn slot(&self) -> u32 {
+    pub(super) fn slot(&self) -> u32 {
         // SAFETY: the owner has been woken, or nobody has claimed its wait.
         self.slot.with(|place| unsafe { *place })
     }

@@ -6,8 +6,11 @@
 mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 }
+mod hand_over;
 #[path = "../../../src/scheduler/inbox.rs"]
 mod inbox;
 mod interleavings;
+#[path = "../../../src/sync/queue.rs"]
+mod queue;
 #[path = "../../../src/scheduler/word.rs"]
 mod word;

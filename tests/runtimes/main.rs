@@ -1,7 +1,9 @@
 //! Runtimes: how they begin, nest and end.
 
-#[path = "common/reports.rs"]
+#[path = "../common/reports.rs"]
 mod reports;
+
+mod offload;
 
 use reports::reported;
 #[cfg(panic = "unwind")]

@@ -1,0 +1,196 @@
+//! Blocking work on threads beside the workers, while the task waits as a task.
+
+use super::claim::{Limit, Stopped, suspend_caught_until};
+use super::current::{Current, tell_wait};
+use super::life::drop_quietly;
+use super::shared::Shared;
+use super::suspend::Resumer;
+use super::threads::Work;
+use crate::cancelled::{CancelReason, Cancelled};
+use core::mem;
+use core::panic::Location;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+
+/// Runs `f` on a thread beside the workers, and returns what it returns: for what would hold up the worker and its tasks, as files,
+/// the system's resolver, a process that is waited for, or a long computation. The calling task waits, and the others run.
+///
+/// The threads are those of the runtime: they are started when they are needed,
+/// [so many at most](crate::RuntimeBuilder::offload_threads), and end when they have been idle for some seconds. If all are taken,
+/// work is done in the order in which it came. So what is offloaded should not wait for something else that is.
+///
+/// `f` may borrow, because nothing cuts this short: neither a cancellation, nor a [`timeout`](crate::task::timeout) around it, of
+/// which the next call that waits tells. [`task::offload`](crate::task::offload) is cut short. When the runtime ends,
+/// `f` is waited for like the task that waits for it, for the [grace period](crate::RuntimeBuilder::grace).
+///
+/// It runs in place where nothing can be suspended: outside of a task, in what is offloaded itself, in a destructor while a panic
+/// unwinds, in the closure of a [`suspend`](crate::task::suspend); and where no thread can be had. Inside `f` there is no task:
+/// its calls of this crate are those of a thread, and nothing can be spawned there but through a [`Handle`](crate::Handle).
+///
+/// # Panics
+///
+/// When `f` does, with its payload.
+///
+/// # Examples
+///
+/// ```
+/// use std::{fs, path::Path};
+/// use switchback::offload;
+///
+/// fn lines(path: &Path) -> std::io::Result<usize> {
+///     let text = offload(|| fs::read_to_string(path))?; // other tasks run meanwhile
+///     Ok(text.lines().count())
+/// }
+///
+/// switchback::run(|| {
+///     assert!(lines(Path::new("Cargo.toml")).is_ok_and(|lines| lines > 10));
+///     assert!(lines(Path::new("no/such/file")).is_err());
+/// });
+/// ```
+#[track_caller]
+pub fn offload<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    // SAFETY: it is shielded.
+    match unsafe { run(f, true, Location::caller()) } {
+        Ok(value) => value,
+        // By the end of the runtime, which has given up the task; a worker that is late may run it once more.
+        Err(cancelled) => panic!("what was offloaded cannot be waited for any more: {cancelled}"),
+    }
+}
+
+/// [`offload`](crate::offload()) that is cut short when the task is cancelled. It cannot borrow.
+///
+/// If nobody has begun `f` by then, it never runs, and is dropped. Else it runs to its end, as a thread cannot be stopped, and the
+/// thread drops what it returns, or panics with. A result that is there when the cancellation comes is returned.
+///
+/// # Errors
+///
+/// When the task, or the part of it that this is called in, is cancelled, or the time of a [`timeout`](crate::task::timeout)
+/// around it is over. If it was cancelled before, `f` does not run.
+///
+/// # Panics
+///
+/// When `f` does, with its payload.
+///
+/// # Examples
+///
+/// ```
+/// use std::{sync::mpsc, time::Duration};
+/// use switchback::task;
+///
+/// switchback::run(|| {
+///     assert_eq!(task::offload(|| 5), Ok(5));
+///
+///     let (sender, receiver) = mpsc::channel::<()>(); // of threads: its `recv` would hold up the worker
+///     let late = task::timeout(Duration::from_millis(1), || task::offload(move || receiver.recv()));
+///     assert!(late.is_err());
+///     drop(sender); // the thread goes on, and is waited for by `run`
+/// });
+/// ```
+#[track_caller]
+pub fn offload_or_cancelled<F, T>(f: F) -> Result<T, Cancelled>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: they borrow nothing.
+    unsafe { run(f, false, Location::caller()) }
+}
+
+/// A closure, and who waits for its end.
+struct Job<F, T> {
+    /// Dropped first: it may borrow from the frames of who is resumed (invariant 46).
+    f: Quiet<F>,
+    resumer: Resumer<thread::Result<T>>,
+}
+
+/// What is dropped without a panic that goes on.
+struct Quiet<F>(Option<F>);
+
+impl<F> Drop for Quiet<F> {
+    fn drop(&mut self) {
+        drop_quietly(self.0.take());
+    }
+}
+
+impl<F, T> Work for Job<F, T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    fn run(self: Box<Self>) {
+        let Self { f: mut quiet, resumer } = *self;
+        let Some(f) = quiet.0.take() else { return };
+        let outcome = panic::catch_unwind(AssertUnwindSafe(f));
+        if let Err(unwanted) = resumer.send(outcome) {
+            drop_quietly(Some(unwanted));
+        }
+    }
+}
+
+/// # Safety
+///
+/// It is `shielded`, or neither `F` nor `T` borrows.
+unsafe fn run<F, T>(f: F, shielded: bool, called_at: &'static Location<'static>) -> Result<T, Cancelled>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    Current::with(|current| {
+        let Some(Current { running }) = current else { return Ok(f()) };
+        let shared = running.worker().shared();
+        let mut f = Some(f);
+        let mut number = None;
+        let counted = Counted::new(&shared.offloaded);
+        // Caught, as std panics where a thread is to have a name that none can have.
+        let waited = suspend_caught_until(Limit::Never, shielded, |resumer| {
+            tell_wait("offloaded work", None);
+            number = shared.threads.queue(called_at, || {
+                let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), resumer });
+                // SAFETY: the types differ in how long they may live. Where the closure borrows, this frame does not leave
+                // before the job has been used up (invariant 46).
+                unsafe { mem::transmute::<Box<dyn Work + '_>, Box<dyn Work + 'static>>(job) }
+            });
+        });
+        // What runs in place takes the time that it takes.
+        drop(counted);
+        match (waited, f) {
+            (Ok(Ok(value)), _) => Ok(value),
+            (Ok(Err(payload)), _) => panic::resume_unwind(payload),
+            (Err(Stopped::Cancelled(cancelled)), _) => {
+                take_back(shared, number);
+                Err(cancelled)
+            }
+            // It was not queued: there is nothing to suspend here, or no thread.
+            (Err(_), Some(f)) => Ok(f()),
+            // It was dropped with its queue, by the end of the runtime.
+            (Err(_), None) => Err(Cancelled::new(CancelReason::Shutdown, running.header().scope_id())),
+        }
+    })
+}
+
+/// Nobody waits for it any more.
+fn take_back(shared: &Shared, number: Option<u64>) {
+    let unwanted = number.and_then(|number| shared.threads.take_back(number));
+    drop(unwanted);
+}
+
+/// Counts a task that waits for a thread, for as long as it does: meanwhile a virtual clock stands still.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,203 @@
+//! Threads beside the workers, for what would hold up a worker: so many at most, started when there is work for them and ended
+//! when there has been none for a while.
+//!
+//! A runtime has its own, which end with it. A queue behind a lock is enough: who comes here waits for a thread and for what it
+//! does, and that takes longer than any lock.
+#![forbid(unsafe_code)]
+
+use super::life::drop_quietly;
+use crate::coroutine::{self, Event};
+use core::panic::Location;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long a thread waits for work before it ends.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What is to be done.
+pub(super) trait Work: Send {
+    /// Does it. It does not panic.
+    fn run(self: Box<Self>);
+}
+
+/// The threads, and what they have to do.
+pub(super) struct Threads {
+    /// Before their numbers.
+    name: String,
+    most: usize,
+    idle: Duration,
+    state: Mutex<State>,
+    /// For those that wait for work.
+    more: Condvar,
+    /// For who closes.
+    one_has_ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Queued>,
+    /// How many have ever been queued, and started.
+    queued: u64,
+    started: u64,
+    threads: HashMap<u64, Entry>,
+    /// How many of them wait for work.
+    idle: usize,
+    /// One that has nothing more to do than to end. The next that ends waits for it: so no thread is left behind.
+    ending: Option<JoinHandle<()>>,
+    is_closed: bool,
+}
+
+struct Queued {
+    number: u64,
+    work: Box<dyn Work>,
+    called_at: &'static Location<'static>,
+}
+
+struct Entry {
+    thread: JoinHandle<()>,
+    /// Where what it does was asked for.
+    runs: Option<&'static Location<'static>>,
+}
+
+impl Threads {
+    /// At most `most` of them.
+    pub(super) fn new(name: &str, most: usize) -> Arc<Self> {
+        Self::with_idle(name, most, IDLE)
+    }
+
+    fn with_idle(name: &str, most: usize, idle: Duration) -> Arc<Self> {
+        let name = format!("{name}offload-");
+        let (state, more, one_has_ended) = Default::default();
+        Arc::new(Self { name, most, idle, state, more, one_has_ended })
+    }
+
+    /// Queues what `make` makes, and returns its number. None, and `make` is not called, if no thread would ever run it.
+    pub(super) fn queue(
+        self: &Arc<Self>,
+        called_at: &'static Location<'static>,
+        make: impl FnOnce() -> Box<dyn Work>,
+    ) -> Option<u64> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return None;
+        }
+        if state.queue.len() >= state.idle && state.threads.len() < self.most {
+            self.start(&mut state);
+        }
+        if state.threads.is_empty() {
+            return None;
+        }
+        let number = state.queued;
+        state.queued += 1;
+        // The last step: nothing after it may panic, as the caller's frame may be lent to a thread from here on.
+        state.queue.push_back(Queued { number, work: make(), called_at });
+        self.more.notify_one();
+        Some(number)
+    }
+
+    /// Takes out again what nobody has begun.
+    pub(super) fn take_back(&self, number: u64) -> Option<Box<dyn Work>> {
+        let mut state = self.state.lock();
+        let place = state.queue.iter().position(|queued| queued.number == number)?;
+        Some(state.queue.remove(place)?.work)
+    }
+
+    /// Starts one. If the system refuses, those that are there have to do.
+    fn start(self: &Arc<Self>, state: &mut State) {
+        let number = state.started;
+        let threads = Arc::clone(self);
+        let builder = thread::Builder::new().name(format!("{}{number}", self.name));
+        // It waits for the lock.
+        if let Ok(thread) = builder.spawn(move || threads.work(number)) {
+            state.started += 1;
+            state.threads.insert(number, Entry { thread, runs: None });
+        }
+    }
+
+    /// What a thread does.
+    fn work(&self, number: u64) {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(queued) = state.queue.pop_front() {
+                set_runs(&mut state, number, Some(queued.called_at));
+                MutexGuard::unlocked(&mut state, || queued.work.run());
+                set_runs(&mut state, number, None);
+                continue;
+            }
+            if state.is_closed {
+                break;
+            }
+            state.idle += 1;
+            let waited = self.more.wait_for(&mut state, self.idle);
+            state.idle -= 1;
+            if waited.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        let own = state.threads.remove(&number).map(|entry| entry.thread);
+        let before = core::mem::replace(&mut state.ending, own);
+        self.one_has_ended.notify_all();
+        drop(state);
+        before.into_iter().for_each(|thread| drop(thread.join()));
+    }
+
+    /// Drops what nobody has begun, and waits until what has been begun has ended; until `deadline`: what has not ended by then
+    /// is reported, and its thread left to itself. Nothing is queued any more.
+    pub(super) fn close(&self, deadline: Instant) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        self.more.notify_all();
+        let queue = core::mem::take(&mut state.queue);
+        MutexGuard::unlocked(&mut state, || queue.into_iter().for_each(|queued| drop_quietly(Some(queued.work))));
+        while !state.threads.is_empty() && !self.one_has_ended.wait_until(&mut state, deadline).timed_out() {}
+        let left: Vec<_> = state.threads.values().filter_map(|entry| entry.runs).collect();
+        let ending = state.ending.take();
+        drop(state);
+        for called_at in left {
+            coroutine::report(Event::NotEnded, crate::Description::new(Some("offload"), called_at));
+        }
+        ending.into_iter().for_each(|thread| drop(thread.join()));
+    }
+}
+
+fn set_runs(state: &mut State, number: u64, runs: Option<&'static Location<'static>>) {
+    if let Some(entry) = state.threads.get_mut(&number) {
+        entry.runs = runs;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Threads, Work};
+    use core::panic::Location;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::{Duration, Instant};
+
+    struct Tell(Sender<()>);
+
+    impl Work for Tell {
+        fn run(self: Box<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+
+    #[test]
+    fn they_end_when_idle_and_are_started_again() {
+        let threads = Threads::with_idle("", 2, Duration::from_millis(1));
+        for round in 0..3 {
+            let (tell, told) = channel();
+            let queued = threads.queue(Location::caller(), || Box::new(Tell(tell)));
+            assert_eq!(queued, Some(round));
+            told.recv().expect("it runs");
+            while !threads.state.lock().threads.is_empty() {
+                std::thread::yield_now();
+            }
+        }
+        assert_eq!(threads.state.lock().started, 3);
+        threads.close(Instant::now());
+        assert_eq!(threads.queue(Location::caller(), || unreachable!("nobody would run it")), None);
+    }
+}
