@@ -1,7 +1,7 @@
 //! Which file a request means, and whether it may be seen.
 //!
 //! Files are read by `std::fs`, on the worker: for as long as a disk needs, the other tasks of that worker wait. What is served
-//! often is in the system's cache, and is there sooner than a thread beside the workers (`switchback::offload`) would have begun.
+//! often is in the system's cache; for slow disks there is `switchback::offload`.
 
 use crate::listing;
 use crate::path::{Target, encode};
