@@ -44,6 +44,22 @@ pub(crate) enum Put {
     Closed,
 }
 
+/// Sets a link, if it is another one: a task that is woken from afar again and again, alone, keeps its link, and the other CPU
+/// its copy of what is beside it.
+///
+/// # Safety
+///
+/// As for [`Linked::set_next`].
+#[inline(always)]
+pub(crate) unsafe fn set_next<N: Linked>(node: NonNull<N>, next: *mut N) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        if N::next(node) != next {
+            N::set_next(node, next);
+        }
+    }
+}
+
 /// The nodes of an inbox, oldest first.
 pub(crate) struct Taken<N>(*mut N);
 
@@ -73,7 +89,7 @@ impl<N: Linked> Inbox<N> {
             }
             let below = if head == sleeping() { ptr::null_mut() } else { head };
             // SAFETY: by this function's contract; nobody else has seen the node yet.
-            unsafe { N::set_next(node, below) };
+            unsafe { set_next(node, below) };
             match self.0.compare_exchange_weak(head, node.as_ptr(), Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if head == sleeping() => return Put::Asleep,
                 Ok(_) => return Put::Awake,
@@ -99,7 +115,7 @@ impl<N: Linked> Inbox<N> {
             // SAFETY: what is in the inbox is valid, and whoever has taken it has its links.
             unsafe {
                 next = N::next(node);
-                N::set_next(node, turned);
+                set_next(node, turned);
             }
             turned = node.as_ptr();
         }

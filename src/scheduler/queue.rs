@@ -1,7 +1,7 @@
 //! A worker's own queues.
 
 use super::header::Header;
-use super::inbox::Linked;
+use super::inbox::{Linked, set_next};
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
@@ -36,7 +36,7 @@ impl Ready {
     pub(super) unsafe fn push(&self, task: NonNull<Header>) {
         // SAFETY: by this function's contract the link is ours; what is in the queue is valid.
         unsafe {
-            Header::set_next(task, ptr::null_mut());
+            set_next(task, ptr::null_mut());
             match NonNull::new(self.last.replace(task.as_ptr())) {
                 Some(last) => Header::set_next(last, task.as_ptr()),
                 None => self.first.set(task.as_ptr()),
