@@ -118,7 +118,11 @@ summary() {
 
 tier_last_words() {
     local status=$?
-    [ -z "$lane" ] || { kill -- "-$lane" && rm -f "$lane_output"; }
+    if [ -n "$lane" ]; then
+        # It may have ended by itself.
+        kill -- "-$lane" 2>/dev/null || true
+        rm -f "$lane_output"
+    fi
     [ -z "$own_summary" ] || rm -f "$own_summary"
     [ $status != 0 ] || return 0
     if [ -n "$current" ]; then
