@@ -51,8 +51,8 @@ pub(crate) fn suspend_caught_until<T>(
 
 #[inline(always)]
 fn until<T, const CATCH: bool>(limit: Limit, shielded: bool, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
-    // SAFETY: the task that runs does not end before this returns, and nobody else is given it. (No closure, which might not be
-    // inlined: see the head of `handover.rs`.)
+    // SAFETY: the task that runs does not end before this returns, and nobody else is given it. (No closure gets it, as
+    // one around a switch might not be inlined.)
     let Some(Current { running }) = (unsafe { Current::get() }) else { return on_thread(limit, register) };
     if limit == Limit::Never {
         // Told at once: nothing but the cancellation ends this early.
