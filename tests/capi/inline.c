@@ -8,14 +8,7 @@
 #include <string.h>
 #include <switchback_inline.h>
 
-#define CHECK(is, wanted)                                                                                  \
-    do {                                                                                                   \
-        const long long is_ = (long long)(is), wanted_ = (long long)(wanted);                              \
-        if (is_ != wanted_) {                                                                              \
-            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #is, is_, wanted_);       \
-            exit(1);                                                                                       \
-        }                                                                                                  \
-    } while (0)
+#include "check.h"
 
 enum { ROUNDS = 1000 };
 

@@ -9,14 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHECK(is, wanted)                                                                                  \
-    do {                                                                                                   \
-        const long long is_ = (long long)(is), wanted_ = (long long)(wanted);                              \
-        if (is_ != wanted_) {                                                                              \
-            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #is, is_, wanted_);       \
-            exit(1);                                                                                       \
-        }                                                                                                  \
-    } while (0)
+#include "check.h"
 
 static swb_status echo(swb_co *self, void *data, uintptr_t *result) {
     uintptr_t sent = 0;

@@ -100,25 +100,22 @@ fn a_permit_goes_to_the_next_if_the_first_does_not_wait_any_more() {
     });
 }
 
-/// A channel without room: messages go from hand to hand.
-#[derive(Default)]
-struct Channel {
-    givers: Mutex<Option<(WaitQueue<(u32, Resumer)>, BTreeMap<Place, u32>)>>,
-}
+/// A channel without room: messages go from hand to hand. The givers, and what is kept for those that do not wait any more.
+type Channel = Mutex<(WaitQueue<(u32, Resumer)>, BTreeMap<Place, u32>)>;
 
 #[test]
 fn a_message_is_taken_or_comes_back() {
     loom::model(|| {
-        let (channel, cell) = (Arc::new(Channel::default()), Cell::new());
+        let cell = Cell::new();
         let generation = cell.begin(1);
         let mut givers = WaitQueue::new();
         let place = givers.push((7, Resumer(Arc::clone(&cell), generation)));
-        *channel.givers.lock().expect("nobody panics") = Some((givers, BTreeMap::new()));
+        let channel: Arc<Channel> = Arc::new(Mutex::new((givers, BTreeMap::new())));
 
         let other = Arc::clone(&channel);
         let taker = thread::spawn(move || {
-            let mut state = other.givers.lock().expect("nobody panics");
-            let (givers, kept) = state.as_mut().expect("it is there");
+            let mut state = other.lock().expect("nobody panics");
+            let (givers, kept) = &mut *state;
             let (place, (message, Resumer(cell, generation))) = givers.pop()?;
             if cell.word.claim(generation) {
                 drop(state);
@@ -134,8 +131,8 @@ fn a_message_is_taken_or_comes_back() {
         let back = if cell.slot() == SENT {
             None
         } else {
-            let mut state = channel.givers.lock().expect("nobody panics");
-            let (givers, kept) = state.as_mut().expect("it is there");
+            let mut state = channel.lock().expect("nobody panics");
+            let (givers, kept) = &mut *state;
             givers.remove(place).map(|(message, _)| message).or_else(|| kept.remove(&place))
         };
         canceller.join().expect("it ends well");
