@@ -121,7 +121,8 @@ impl Cancelled {
         self.0.scope
     }
 
-    /// The `Cancelled` that is, or has caused, `error`.
+    /// The `Cancelled` that is, or has caused, `error`: in its chain of sources, in each [`io::Error`] of that, and in each [`Arc`] of
+    /// an error.
     ///
     /// # Examples
     ///
@@ -144,15 +145,23 @@ impl Cancelled {
             if let Some(cancelled) = error.downcast_ref::<Cancelled>() {
                 return Some(cancelled);
             }
-            // The source of an io::Error is that of its payload, which is stepped over so.
-            if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                next = Some(inner);
-                continue;
-            }
-            next = error.source();
+            next = wrapped(error).or_else(|| error.source());
         }
         None
     }
+}
+
+/// What is in an error whose source is not that, but its source: in an `io::Error`, and in what counts references to one.
+fn wrapped<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        return Some(error.get_ref()?);
+    }
+    // Errors that can be cloned have others so, as an io::Error cannot.
+    if let Some(shared) = error.downcast_ref::<Arc<io::Error>>() {
+        return Some(&**shared);
+    }
+    let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    Some(&**shared)
 }
 
 impl fmt::Debug for Cancelled {

@@ -1,7 +1,9 @@
 //! Cancellation, and timeouts: what has not happened has not happened.
 
 use super::{on, pair};
+use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use switchback::net::{TcpListener, UnixStream};
 use switchback::{CancelReason, Cancelled, Runtime, task};
@@ -10,8 +12,8 @@ use switchback::{CancelReason, Cancelled, Runtime, task};
 fn a_cancelled_read_loses_nothing() {
     on(1, || {
         let (mut here, there) = pair().expect("a pair");
-        let there = std::sync::Arc::new(there);
-        let theirs = std::sync::Arc::clone(&there);
+        let there = Arc::new(there);
+        let theirs = Arc::clone(&there);
         let reader = task::spawn(move || (&*theirs).read(&mut [0; 5]));
         task::yield_now().expect("it waits now");
         // The bytes are there before the reader has gone on, and nobody has looked for them yet.
@@ -24,6 +26,42 @@ fn a_cancelled_read_loses_nothing() {
         let mut came = [0; 5];
         (&*there).read_exact(&mut came).expect("all of it");
         assert_eq!(&came, b"bytes");
+    });
+}
+
+/// The redis crate has an `Arc` of any error, as its own errors can be cloned.
+#[test]
+fn the_reason_is_found_in_errors_of_others() {
+    #[derive(Debug)]
+    struct Theirs<E>(E);
+    impl<E> std::fmt::Display for Theirs<E> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("it did not work")
+        }
+    }
+    impl<E: Error + 'static> Error for Theirs<E> {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+    on(1, || {
+        let (_here, mut there) = UnixStream::pair().expect("a pair");
+        let mut cut_short = || {
+            let read = task::timeout(Duration::ZERO, || there.read(&mut [0]));
+            read.expect_err("nobody writes").into_value().expect_err("it was cut short")
+        };
+        let shared: Arc<dyn Error + Send + Sync> = Arc::new(cut_short());
+        let errors: [Box<dyn Error>; 4] = [
+            Box::new(Theirs(cut_short())),
+            Box::new(Theirs(Arc::new(cut_short()))),
+            Box::new(Theirs(shared)),
+            Box::new(io::Error::other(Theirs(Theirs(Arc::new(io::Error::other(cut_short())))))),
+        ];
+        for error in errors {
+            let cancelled = Cancelled::find_in(&*error).unwrap_or_else(|| panic!("none in {error:?}"));
+            assert_eq!(cancelled.reason(), &CancelReason::TimedOut);
+        }
+        assert!(Cancelled::find_in(&Theirs(Arc::new(io::Error::from(ErrorKind::Other)))).is_none());
     });
 }
 
