@@ -31,7 +31,7 @@ const BACKLOG: usize = 1000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a handshake may take, of TLS and of the WebSocket.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -74,6 +74,18 @@ impl Drop for Server {
     }
 }
 
+/// Until so many clients wait at the server.
+fn wait_for_blocked(connection: &mut Connection<UnixStream>, count: usize) {
+    let line = format!("blocked_clients:{count}");
+    loop {
+        let text: String = redis::cmd("INFO").arg("clients").query(connection).expect("a text");
+        if text.lines().any(|other| other == line) {
+            return;
+        }
+        task::yield_now().expect("not cancelled");
+    }
+}
+
 #[test]
 fn many_tasks_share_a_pool() {
     const CONNECTIONS: usize = 5;
@@ -186,14 +198,7 @@ fn who_waits_for_an_item_holds_nobody_up() {
             })
             .collect();
         let mut connection = server.connect();
-        let blocked = |connection: &mut Connection<UnixStream>| {
-            let text: String = redis::cmd("INFO").arg("clients").query(connection).expect("a text");
-            let count = text.lines().find_map(|line| line.strip_prefix("blocked_clients:")).expect("a number");
-            count.trim().parse::<usize>().expect("a number")
-        };
-        while blocked(&mut connection) < WAITING {
-            task::yield_now().expect("not cancelled");
-        }
+        wait_for_blocked(&mut connection, WAITING);
         assert_threads();
         for number in 1..=100 {
             assert_eq!(connection.incr::<_, _, usize>("count", 1).expect("a number"), number);
@@ -275,10 +280,8 @@ fn calls_out_of_time() {
             let cleaned = task::shield(|| theirs.get()?.set::<_, _, ()>("cleaned", "up").map_err(io::Error::other));
             popped.map(drop).map_err(|error| (error, cleaned))
         });
-        while !waiting.is_finished() {
-            task::sleep(short).expect("not cancelled");
-            waiting.cancel();
-        }
+        wait_for_blocked(&mut server.connect(), 1);
+        waiting.cancel();
         let (error, cleaned) = waiting.join().expect("no panic").expect_err("it is cancelled");
         assert_eq!(Cancelled::find_in(&error).expect("the reason").reason(), &CancelReason::Requested);
         cleaned.expect("no error");

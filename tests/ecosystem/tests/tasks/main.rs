@@ -2,13 +2,13 @@
 #![cfg(target_os = "linux")]
 #![forbid(unsafe_code)]
 
-#[path = "../../common/process.rs"]
+#[path = "../../../common/process.rs"]
 mod process;
 #[allow(dead_code)] // other examples take more of it
-#[path = "../../examples/program.rs"]
+#[path = "../../../examples/program.rs"]
 mod program;
 #[allow(dead_code)] // likewise
-#[path = "../../examples/server.rs"]
+#[path = "../../../examples/server.rs"]
 mod server;
 
 mod chat;

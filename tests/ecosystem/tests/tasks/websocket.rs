@@ -149,7 +149,7 @@ fn pings_are_answered_and_broken_peers_are_told() {
     });
 }
 
-/// A message comes in pieces, with an hour between them; who reads has half of that time at once.
+/// A message comes in pieces, with an hour between them; who reads has half of that time at once, and tries again.
 #[test]
 fn a_read_out_of_time_loses_nothing() {
     with_virtual_clock("websocket::a_read_out_of_time_loses_nothing", || {
@@ -185,7 +185,7 @@ fn a_read_out_of_time_loses_nothing() {
         let Message::Text(answer) = socket.read().expect("an answer") else { panic!("another message") };
         let waits = server.end_of_one().expect("no error");
         assert_eq!(answer.as_str(), format!("slowly after {waits} waits"));
-        assert!((3..=6).contains(&waits), "{waits} waits");
+        assert!(waits >= 3, "{waits} waits");
     });
 }
 
