@@ -96,7 +96,7 @@ fn megabytes_there_and_back() {
             Ok::<_, io::Error>(came.len())
         });
         let mut stream = client(&authority, server.connect());
-        let sent: Vec<u8> = (0..SIZE).map(|n| (n * n >> 7) as u8).collect();
+        let sent: Vec<u8> = (0..SIZE).map(|n| ((n * n) >> 7) as u8).collect();
         stream.write_all(&sent).expect("room");
         stream.conn.send_close_notify();
         stream.flush().expect("room");
