@@ -127,7 +127,12 @@ fn talk(room: &Room, number: usize, heard: Receiver<Message>, socket: &Shared<Se
     let mut name = None;
     let ended = task::scope(|s| {
         let writer = s.spawn(move || {
-            heard.iter().try_for_each(|message| socket.send(message))?;
+            for message in heard.iter() {
+                match socket.send(message) {
+                    Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
+                    sent => sent?,
+                }
+            }
             // Otherwise it was too far behind.
             task::check_cancelled()?;
             Ok(socket.connection().shutdown(std::net::Shutdown::Both)?)

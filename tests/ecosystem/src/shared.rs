@@ -5,6 +5,7 @@ use std::time::Duration;
 use switchback::net::TcpStream;
 use switchback::sync::{Mutex, MutexGuard, PoisonError};
 use switchback::{Cancelled, task};
+use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message, WebSocket};
 
 /// A WebSocket that one task reads while others write to it.
@@ -31,8 +32,12 @@ impl<S: Read + Write> Shared<S> {
     ///
     /// # Errors
     ///
-    /// As `WebSocket::read`; among them that the task is cancelled.
+    /// As `WebSocket::read`; among them that the task is cancelled. `ConnectionClosed` when it is closed, whoever was the first to see it.
     pub fn read(&self) -> Result<Message, Error> {
+        self.read_when_there_is_something().map_err(closed)
+    }
+
+    fn read_when_there_is_something(&self) -> Result<Message, Error> {
         loop {
             {
                 let mut socket = self.lock();
@@ -52,9 +57,9 @@ impl<S: Read + Write> Shared<S> {
     ///
     /// # Errors
     ///
-    /// As `WebSocket::send`.
+    /// As `WebSocket::send`. `ConnectionClosed` when one of the two ends has begun to close it.
     pub fn send(&self, message: Message) -> Result<(), Error> {
-        self.lock().send(message)
+        self.lock().send(message).map_err(closed)
     }
 
     /// Begins to close it. [`read`](Self::read) tells when it is closed.
@@ -79,5 +84,13 @@ impl<S: Read + Write> Shared<S> {
     /// A task that has panicked in it has not broken it.
     fn lock(&self) -> MutexGuard<'_, WebSocket<S>> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What tells one user of a WebSocket that another has used it up.
+fn closed(error: Error) -> Error {
+    match error {
+        Error::AlreadyClosed | Error::Protocol(ProtocolError::SendAfterClosing) => Error::ConnectionClosed,
+        error => error,
     }
 }
