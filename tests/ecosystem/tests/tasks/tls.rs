@@ -259,6 +259,7 @@ fn reads_and_writes_out_of_time_lose_nothing() {
         });
         let pattern = |from: usize| -> Vec<u8> { (from..from + 1000).map(|n| (n % 251) as u8).collect() };
         let mut stream = client(&authority, server.connect());
+        stream.conn.complete_io(&mut stream.sock).expect("a handshake");
         let mut sent = 0;
         let write = task::timeout(HOUR, || {
             loop {
