@@ -11,7 +11,11 @@ mod coroutine;
 mod ffi;
 pub mod future;
 #[cfg(unix)]
+pub mod io;
+#[cfg(unix)]
 pub mod net;
+#[cfg(all(unix, not(any(target_os = "openbsd", target_os = "redox"))))]
+pub mod process;
 mod runtime;
 mod scheduler;
 pub mod stack;
