@@ -40,11 +40,10 @@ static INPUT: Mutex<Input> = Mutex::new(Input::new());
 ///     let mut name = String::new();
 ///     let asked = task::timeout(Duration::from_secs(10), || io::stdin().read_line(&mut name));
 ///     match asked {
-///         Ok(length) if length? > 0 => println!("hello, {}", name.trim_end()),
+///         Ok(read) if read.is_ok() => println!("hello, {}", name.trim_end()),
 ///         _ => println!("hello, whoever you are"), // what was typed by now is still there
 ///     }
-///     Ok::<_, io::Error>(())
-/// }).unwrap();
+/// });
 /// ```
 #[must_use]
 pub fn stdin() -> Stdin {
