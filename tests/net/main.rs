@@ -5,6 +5,9 @@
 mod process;
 #[path = "../common/slow.rs"]
 mod slow;
+#[cfg(target_os = "linux")]
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 mod addresses;
 mod cancelled;

@@ -4,7 +4,7 @@ use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{all_descriptors, is_non_blocking, on};
 use crate::process::{Outside, inside};
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use switchback::io::{self, BufRead, ErrorKind, Read, Write, stdin};
 use switchback::task;
 
@@ -19,8 +19,7 @@ fn alone(name: &str, prelude: &str) -> bool {
 
 /// Makes that the standard input.
 fn put(fd: impl AsFd) {
-    // SAFETY: both are open, and who reads standard input does not mind that it is another from now on.
-    assert_eq!(unsafe { libc::dup2(fd.as_fd().as_raw_fd(), 0) }, 0);
+    rustix::stdio::dup2_stdin(fd).expect("both are open");
 }
 
 /// Makes a pipe the standard input.
@@ -133,19 +132,10 @@ fn outside_of_a_runtime_standard_input_blocks_the_thread() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal() {
-    use std::os::fd::{FromRawFd, OwnedFd};
-
     if !alone("a_terminal", "") {
         return;
     }
-    let (mut here, mut there) = (-1, -1);
-    let none = std::ptr::null_mut();
-    // SAFETY: it writes two numbers, and is given nothing else.
-    let made = unsafe { libc::openpty(&raw mut here, &raw mut there, none, none.cast(), none.cast()) };
-    assert_eq!(made, 0);
-    // SAFETY: they were made just now, and nobody else has them.
-    let (here, there) = unsafe { (OwnedFd::from_raw_fd(here), OwnedFd::from_raw_fd(there)) };
-    let mut keys = File::from(here);
+    let (mut keys, there) = crate::terminal::terminal();
     put(there);
     on(1, || {
         assert!(stdin().is_terminal());
