@@ -5,8 +5,10 @@ use super::{all_descriptors, is_non_blocking, on};
 use crate::process::{Outside, inside};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::time::Duration;
 use switchback::io::{self, BufRead, ErrorKind, Read, Write, stdin};
-use switchback::task;
+use switchback::process::{Child, Command, Stdio};
+use switchback::{Runtime, task};
 
 /// Runs the rest of the test called `name` in a process of its own. Returns whether this is that.
 fn alone(name: &str, prelude: &str) -> bool {
@@ -40,12 +42,15 @@ fn lines_of_a_pipe_while_other_tasks_run() {
         return;
     }
     let mut writer = put_pipe();
-    on(1, || {
+    let runtime = Runtime::builder().workers(1).offload_threads(1).build().expect("a runtime");
+    runtime.run(|| {
         let reads = task::spawn_local(line);
         for _ in 0..3 {
             task::yield_now().expect("not cancelled");
         }
         assert!(!reads.is_finished());
+        // It takes no thread while there is nothing to read.
+        assert!(task::timeout(Duration::from_secs(60), || task::offload(|| ())).is_ok());
         writer.write_all(b"one\ntwo\nthree").expect("room");
         assert_eq!(reads.join().expect("no panic").expect("a line"), "one\n");
         // Nobody else's reads are changed.
@@ -112,6 +117,21 @@ fn a_file_is_read_to_its_end() {
         assert_eq!(lines, ["one", &long, "", "last"]);
         let mut rest = Vec::new();
         assert_eq!(stdin().read_to_end(&mut rest).expect("the end"), 0);
+    });
+}
+
+#[test]
+fn children_have_it_too_unless_their_output_is_asked_for() {
+    if !alone("children_have_it_too_unless_their_output_is_asked_for", "") {
+        return;
+    }
+    let mut writer = put_pipe();
+    on(1, || {
+        writer.write_all(b"for the second").expect("room");
+        assert_eq!(Command::new("cat").output().expect("it ends").stdout, b"");
+        drop(writer);
+        let child = Command::new("cat").stdout(Stdio::piped()).spawn();
+        assert_eq!(child.and_then(Child::wait_with_output).expect("it ends").stdout, b"for the second");
     });
 }
 
