@@ -7,7 +7,7 @@
 
 use super::Beside;
 use crate::cancelled::Cancelled;
-use crate::scheduler::{Direction, Source};
+use crate::scheduler::{self, Direction, Source};
 use crate::sync::faces::lock;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use core::{fmt, str};
@@ -190,6 +190,7 @@ impl Input {
         if !self.read.goes_on() {
             match source.call(Direction::Read, None, |file| is_readable(file)) {
                 Err(error) if Cancelled::find_in(&error).is_some() => return Err(error),
+                Err(_) if !scheduler::can_wait() => return Err(scheduler::refusal().into()),
                 // What cannot be watched is waited for by the thread.
                 _ => {}
             }

@@ -1,6 +1,7 @@
 //! How a child's end is waited for.
 
 use crate::io::Beside;
+use crate::scheduler;
 #[cfg(target_os = "linux")]
 use crate::{
     cancelled::Cancelled,
@@ -57,6 +58,9 @@ impl Waited {
             if let Some(done) = self.wait_for_descriptor() {
                 return done;
             }
+            if !scheduler::can_wait() {
+                return Err(scheduler::refusal().into());
+            }
             let pid = Pid::from_child(&self.child);
             let told = self.thread.call(move || wait_and_leave(pid))?;
             // As that leaves the status where it is, it is there now. If not, the thread may have begun late, and have waited for
@@ -106,7 +110,7 @@ impl Drop for Waited {
         }
         let _ = self.child.kill();
         // Not for long. Where the task cannot wait, the thread does.
-        if crate::scheduler::shield(|| self.wait()).is_err() {
+        if scheduler::shield(|| self.wait()).is_err() {
             let _ = self.child.wait();
         }
     }

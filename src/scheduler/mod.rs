@@ -111,6 +111,15 @@ pub(crate) fn refusal() -> Cancelled {
     })
 }
 
+/// Whether a call may wait here: the task can be suspended, or there is none, and it is the thread's own business.
+#[cfg(unix)]
+pub(crate) fn can_wait() -> bool {
+    Current::with(|current| match current {
+        Some(current) => current.running.can_switch(),
+        None => !current::is_worker(),
+    })
+}
+
 /// Calls `f` with the clock of the calling task; none outside of tasks.
 pub(crate) fn with_clock<T>(f: impl FnOnce(&Clock) -> T) -> Option<T> {
     Current::with(|current| Some(f(&current?.running.worker().shared().clock)))

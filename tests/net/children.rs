@@ -4,12 +4,13 @@ use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{all_descriptors, descriptors, on};
 use crate::process::{Outside, inside};
 use crate::slow::SLOW;
+use crate::unwinding::unwinding;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 use switchback::io::{self, ErrorKind, PipeWriter, Read, Write};
 use switchback::process::{Child, Command, Output, Stdio};
-use switchback::{Runtime, offload, task};
+use switchback::{CancelReason, Cancelled, Runtime, offload, task};
 
 /// Whether the process has any children, ended or not.
 fn has_children() -> bool {
@@ -315,6 +316,14 @@ fn without_a_descriptor_spawn_says_so_and_nothing_is_lost() {
     });
 }
 
+/// A wait in a destructor while a panic unwinds does not hold up the worker.
+fn is_refused_in_a_panic(mut child: Child) -> Child {
+    let (waited, child) = unwinding(move || (child.wait(), child));
+    let error = waited.expect_err("nothing waits there");
+    assert_eq!(Cancelled::find_in(&error).expect("the reason").reason(), &CancelReason::Panicking);
+    child
+}
+
 /// As on systems without them.
 #[test]
 fn without_a_descriptor_a_thread_waits() {
@@ -327,7 +336,13 @@ fn without_a_descriptor_a_thread_waits() {
         let mut child = command.spawn().expect("it runs");
         let mut other = sh("exit 5").spawn().expect("it runs");
         drop(command);
+        if cfg!(panic = "unwind") {
+            child = is_refused_in_a_panic(child);
+        }
         let files = all_descriptors();
+        if cfg!(panic = "unwind") {
+            child = is_refused_in_a_panic(child);
+        }
         for _ in 0..3 {
             let waits = task::spawn_local(move || (child.wait(), child));
             for _ in 0..3 {

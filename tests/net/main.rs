@@ -8,6 +8,8 @@ mod slow;
 #[cfg(target_os = "linux")]
 #[path = "../common/terminal.rs"]
 mod terminal;
+#[path = "../common/unwinding.rs"]
+mod unwinding;
 
 mod addresses;
 mod cancelled;
