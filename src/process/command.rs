@@ -1,6 +1,7 @@
 //! How a process is to be started.
 
 use super::child::Child;
+use core::fmt;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -20,7 +21,6 @@ use std::process::{self, CommandArgs, CommandEnvs, ExitStatus, Output, Stdio};
 ///     Ok::<_, std::io::Error>(())
 /// }).unwrap();
 /// ```
-#[derive(Debug)]
 pub struct Command {
     std: process::Command,
     /// What is not set is different for `output`: of standard input, output and error.
@@ -221,5 +221,12 @@ impl From<process::Command> for Command {
     /// standard error piped, unless they are set after this.
     fn from(std: process::Command) -> Self {
         Self { std, is_set: [true, false, false], kill_on_drop: false }
+    }
+}
+
+impl fmt::Debug for Command {
+    /// As std's: the program and its arguments.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.std.fmt(f)
     }
 }

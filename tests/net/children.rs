@@ -79,6 +79,7 @@ fn output_and_status_are_stds() {
         let child =
             sh(SCRIPT).env("WORD", "x").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         check(child.and_then(Child::wait_with_output).expect("it runs"));
+        assert_eq!(format!("{command:?}"), r#""sh" "-c" "exit 3""#);
         assert_eq!(Command::new("no such program").status().expect_err("there is none").kind(), ErrorKind::NotFound);
     };
     on(1, try_all);
