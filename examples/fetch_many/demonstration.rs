@@ -32,9 +32,7 @@ impl Page {
             57 => Self::CutShort,
             82 => Self::NoHttp,
             _ if number % 10 == 3 => Self::Slow,
-            _ if number % 3 == 0 => Self::InChunks,
-            _ if number % 3 == 1 => Self::UntilTheEnd,
-            _ => Self::WithLength,
+            _ => [Self::InChunks, Self::UntilTheEnd, Self::WithLength][number % 3],
         }
     }
 

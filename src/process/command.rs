@@ -193,13 +193,11 @@ impl Command {
     }
 
     /// The arguments.
-    #[must_use]
     pub fn get_args(&self) -> CommandArgs<'_> {
         self.std.get_args()
     }
 
     /// The variables that were set, and, without a value, those that were taken out.
-    #[must_use]
     pub fn get_envs(&self) -> CommandEnvs<'_> {
         self.std.get_envs()
     }

@@ -98,9 +98,9 @@ pub(super) fn read_both(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>
     if let [Some(one), Some(other)] = &pipes {
         // Both at once, until one has ended: who waits for the one leaves the other full.
         let ended = loop {
-            match PipeReader::read_either([one, other], |side, end| read_some(end, &mut read[side]))? {
-                (side, 0) => break side,
-                _ => {}
+            let (side, count) = PipeReader::read_either([one, other], |side, end| read_some(end, &mut read[side]))?;
+            if count == 0 {
+                break side;
             }
         };
         left[ended] = false;
