@@ -7,10 +7,11 @@ use crate::slow::SLOW;
 use crate::unwinding::unwinding;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use std::os::unix::process::ExitStatusExt;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 use switchback::io::{self, ErrorKind, PipeWriter, Read, Write};
 use switchback::process::{Child, Command, Output, Stdio};
-use switchback::{CancelReason, Cancelled, Runtime, task};
+use switchback::{CancelReason, Cancelled, Runtime, offload, task};
 
 /// Whether the process has any children, ended or not.
 fn has_children() -> bool {
@@ -100,7 +101,7 @@ fn both_outputs_are_read_at_once() {
 }
 
 #[test]
-fn a_child_is_waited_for_while_other_tasks_run() {
+fn a_child_is_waited_for_a_whileother_tasks_run() {
     let runtime = Runtime::builder().workers(1).offload_threads(1).build().expect("a runtime");
     runtime.run(|| {
         let (mut command, writer) = cat();
@@ -341,18 +342,28 @@ fn without_a_descriptor_a_thread_waits() {
         if cfg!(panic = "unwind") {
             child = is_refused_in_a_panic(child);
         }
+        let waits = task::spawn_local(move || (child.wait(), child));
         for _ in 0..3 {
-            let waits = task::spawn_local(move || (child.wait(), child));
-            for _ in 0..3 {
-                task::yield_now().expect("not cancelled");
-            }
-            assert!(!waits.is_finished());
-            waits.cancel();
-            let (waited, back) = waits.join().expect("no panic");
-            assert_refused(waited);
-            child = back;
+            task::yield_now().expect("not cancelled");
         }
-        // They have taken one thread, and left the other.
+        assert!(!waits.is_finished());
+        waits.cancel();
+        let (waited, mut child) = waits.join().expect("no panic");
+        assert_refused(waited);
+        // With one of the two threads taken, until the other has begun to wait for the child.
+        let (end, ends) = channel::<()>();
+        let taken = task::spawn(move || offload(move || ends.recv().is_err()));
+        task::yield_now().expect("not cancelled");
+        let a_while = Duration::from_millis(5);
+        while task::timeout(a_while, || task::offload(|| ())).is_ok() {
+            assert!(task::timeout(a_while, || child.wait()).is_err());
+        }
+        drop(end);
+        assert!(taken.join().expect("no panic"));
+        // Further waits take no further thread.
+        for _ in 0..3 {
+            assert!(task::timeout(a_while, || child.wait()).is_err());
+        }
         assert!(task::timeout(Duration::from_secs(60), || task::offload(|| ())).is_ok());
         assert_eq!(other.wait().expect("it ends").code(), Some(5));
         drop(writer);
