@@ -101,7 +101,7 @@ fn both_outputs_are_read_at_once() {
 }
 
 #[test]
-fn a_child_is_waited_for_a_whileother_tasks_run() {
+fn a_child_is_waited_for_while_other_tasks_run() {
     let runtime = Runtime::builder().workers(1).offload_threads(1).build().expect("a runtime");
     runtime.run(|| {
         let (mut command, writer) = cat();

@@ -181,11 +181,17 @@ fn what_a_thread_has_read_for_nobody_is_kept() {
     }
     let mut writer = put_pipe();
     writer.write_all(b"first\n").expect("room");
-    on(1, || {
+    let runtime = Runtime::builder().workers(1).offload_threads(1).build().expect("a runtime");
+    runtime.run(|| {
         // There is no reactor yet, and then no descriptor for one.
         assert_eq!(line().expect("a line"), "first\n");
         let files = all_descriptors();
         assert_refused(cancelled(line, || ()));
+        // Until the thread has begun to read, and is not to be had for anything else.
+        let a_while = Duration::from_millis(5);
+        while task::timeout(a_while, || task::offload(|| ())).is_ok() {
+            assert!(task::timeout(a_while, line).is_err());
+        }
         assert_refused(cancelled(line, || ()));
         drop(files);
         writer.write_all(b"second\n").expect("room");
