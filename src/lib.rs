@@ -14,6 +14,8 @@ pub mod future;
 pub mod net;
 mod runtime;
 mod scheduler;
+#[cfg(unix)]
+pub mod signal;
 pub mod stack;
 pub mod sync;
 pub mod thread;

@@ -1,12 +1,30 @@
 //! Runtimes: how they are made, and how a program is run in one.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod interrupt;
+#[cfg(not(unix))]
+mod interrupt {
+    //! There is no SIGINT here.
+
+    pub(super) struct Interrupt;
+
+    impl Interrupt {
+        pub(super) fn of(runtime: &super::Runtime) -> std::io::Result<Option<Self>> {
+            debug_assert!(!runtime.cancels_on_sigint);
+            Ok(None)
+        }
+
+        pub(super) fn begin(&self) {}
+    }
+}
 mod observe;
 
 use crate::scheduler::{self, Config, EnterError, JoinError, Observers};
 use crate::stack::{Class, StackError};
 use core::fmt;
 use core::panic::Location;
+use interrupt::Interrupt;
 use std::error::Error;
 use std::io;
 use std::panic;
@@ -64,6 +82,7 @@ pub fn run<T>(main: impl FnOnce() -> T) -> T {
 #[derive(Clone, Debug)]
 pub struct Runtime {
     config: Config,
+    cancels_on_sigint: bool,
 }
 
 impl Runtime {
@@ -89,8 +108,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Inside of a task, and when a thread or the first stack is refused. The error hands `main` back where it has not been
-    /// given away.
+    /// Inside of a task, and when a thread or the first stack is refused. The error hands `main` back.
     ///
     /// # Panics
     ///
@@ -100,12 +118,21 @@ impl Runtime {
     where
         F: FnOnce() -> T,
     {
-        let (why, main) = match scheduler::enter(&self.config, main, Location::caller()) {
+        let interrupt = match Interrupt::of(self) {
+            Ok(interrupt) => interrupt,
+            Err(error) => return Err(RunError { why: Why::Signal(error), main: Some(main) }),
+        };
+        let mut main = Some(main);
+        let begin = || {
+            interrupt.iter().for_each(Interrupt::begin);
+            main.take().unwrap_or_else(|| unreachable!("a task is run once"))()
+        };
+        let why = match scheduler::enter(&self.config, begin, Location::caller()) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(JoinError::Panicked(payload))) => panic::resume_unwind(payload),
-            Ok(Err(error)) => (Why::Main(error), None),
-            Err((EnterError::Nested, main)) => (Why::Nested, Some(main)),
-            Err((EnterError::Thread(error), main)) => (Why::Thread(error), Some(main)),
+            Ok(Err(error)) => Why::Main(error),
+            Err(EnterError::Nested) => Why::Nested,
+            Err(EnterError::Thread(error)) => Why::Thread(error),
         };
         Err(RunError { why, main })
     }
@@ -129,7 +156,7 @@ impl Default for Runtime {
             offload_threads: 64,
             observers: Observers::default(),
         };
-        Self { config }
+        Self { config, cancels_on_sigint: false }
     }
 }
 
@@ -143,11 +170,12 @@ pub struct RunError<F> {
 enum Why {
     Nested,
     Thread(io::Error),
+    Signal(io::Error),
     Main(JoinError),
 }
 
 impl<F> RunError<F> {
-    /// What was to be run, if it has not been lost with its task.
+    /// What was to be run, if it has not begun.
     #[must_use]
     pub fn into_main(self) -> Option<F> {
         self.main
@@ -168,6 +196,7 @@ impl<F> fmt::Display for RunError<F> {
                  for what borrows",
             ),
             Why::Thread(error) => write!(f, "a worker's thread could not be started: {error}"),
+            Why::Signal(error) => write!(f, "SIGINT cannot be watched: {error}"),
             Why::Main(error) => write!(f, "main has not run to its end: {error}"),
         }
     }
@@ -178,6 +207,7 @@ impl<F> Error for RunError<F> {
         match &self.why {
             Why::Nested => None,
             Why::Thread(error) => Some(error),
+            Why::Signal(error) => Some(error),
             Why::Main(error) => Some(error),
         }
     }
@@ -190,11 +220,12 @@ pub struct RuntimeBuilder {
     config: Config,
     stack_size: Option<usize>,
     main_stack_size: Option<usize>,
+    cancels_on_sigint: bool,
 }
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        Self { config: Runtime::default().config, stack_size: None, main_stack_size: None }
+        Self { config: Runtime::default().config, stack_size: None, main_stack_size: None, cancels_on_sigint: false }
     }
 }
 
@@ -323,7 +354,7 @@ impl RuntimeBuilder {
         self.config.class = class(self.stack_size)?.unwrap_or(self.config.class);
         self.config.main_class = class(self.main_stack_size)?.unwrap_or(self.config.main_class);
         self.config.observers.runs = Default::default();
-        Ok(Runtime { config: self.config })
+        Ok(Runtime { config: self.config, cancels_on_sigint: self.cancels_on_sigint })
     }
 }
 

@@ -132,6 +132,10 @@ fn serve(mut pipe: io::PipeReader) {
     let mut byte = [0];
     while pipe.read_exact(&mut byte).is_ok() {
         let runs: Vec<_> = STATE.lock().runs.iter().filter_map(Weak::upgrade).collect();
+        if runs.is_empty() {
+            // Whoever has installed another handler meanwhile may go on calling ours.
+            continue;
+        }
         let dump = Dump::of(&runs, true);
         drop(runs);
         // Nothing can be done about a standard error that cannot be written.

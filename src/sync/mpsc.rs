@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::channel::{Channel, RecvStop, SendStop};
+use super::select;
 use crate::scheduler::{Limit, Stopped};
 use core::cell::Cell;
 use core::fmt;
@@ -163,6 +164,13 @@ impl<T> Receiver<T> {
 
     pub(crate) fn channel(&self) -> &Channel<T> {
         &self.channel
+    }
+
+    /// What `recv` is in [`select!`](crate::select!), where it may also be that of another receiver.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn arm(&self) -> select::Receiving<'_, T> {
+        select::recv(self)
     }
 
     /// Waits for a message.
