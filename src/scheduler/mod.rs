@@ -78,6 +78,8 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+#[cfg(feature = "capi")]
+pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};

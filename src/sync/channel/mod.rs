@@ -169,7 +169,8 @@ impl<T> Channel<T> {
     /// False only where [`try_recv`](Self::try_recv) would find nothing now.
     #[inline(always)]
     pub(super) fn may_recv(&self) -> bool {
-        !self.buffer.is_empty() || self.waiting.flags.load(Ordering::Relaxed) & !(TAKERS | HANDED) != 0
+        // Both, without a branch: where several channels are looked at, which of them is empty is anybody's guess.
+        !self.buffer.is_empty() | (self.waiting.flags.load(Ordering::Relaxed) & !(TAKERS | HANDED) != 0)
     }
 
     #[inline(never)]
