@@ -3,28 +3,14 @@
 
 #[cfg(unix)]
 mod interrupt;
-#[cfg(not(unix))]
-mod interrupt {
-    //! There is no SIGINT here.
-
-    pub(super) struct Interrupt;
-
-    impl Interrupt {
-        pub(super) fn of(runtime: &super::Runtime) -> std::io::Result<Option<Self>> {
-            debug_assert!(!runtime.cancels_on_sigint);
-            Ok(None)
-        }
-
-        pub(super) fn begin(&self) {}
-    }
-}
 mod observe;
+#[cfg(unix)]
+mod sigquit;
 
 use crate::scheduler::{self, Config, EnterError, JoinError, Observers};
 use crate::stack::{Class, StackError};
 use core::fmt;
 use core::panic::Location;
-use interrupt::Interrupt;
 use std::error::Error;
 use std::io;
 use std::panic;
@@ -118,13 +104,13 @@ impl Runtime {
     where
         F: FnOnce() -> T,
     {
-        let interrupt = match Interrupt::of(self) {
-            Ok(interrupt) => interrupt,
+        let signals = match Signals::of(self) {
+            Ok(signals) => signals,
             Err(error) => return Err(RunError { why: Why::Signal(error), main: Some(main) }),
         };
         let mut main = Some(main);
         let begin = || {
-            interrupt.iter().for_each(Interrupt::begin);
+            signals.begin();
             main.take().unwrap_or_else(|| unreachable!("a task is run once"))()
         };
         let why = match scheduler::enter(&self.config, begin, Location::caller()) {
@@ -136,6 +122,36 @@ impl Runtime {
         };
         Err(RunError { why, main })
     }
+}
+
+/// What a run does when the process gets signals.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: Option<interrupt::Interrupt>,
+    #[cfg(unix)]
+    _dumping: Option<sigquit::Dumping>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn of(runtime: &Runtime) -> io::Result<Self> {
+        Ok(Self { interrupt: interrupt::Interrupt::of(runtime)?, _dumping: sigquit::Dumping::of(runtime)? })
+    }
+
+    /// Main begins, and is what calls this.
+    fn begin(&self) {
+        self.interrupt.iter().for_each(interrupt::Interrupt::begin);
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn of(runtime: &Runtime) -> io::Result<Self> {
+        debug_assert!(!runtime.cancels_on_sigint && !runtime.config.observers.dumps_on_sigquit);
+        Ok(Self {})
+    }
+
+    fn begin(&self) {}
 }
 
 impl Default for Runtime {
@@ -196,7 +212,7 @@ impl<F> fmt::Display for RunError<F> {
                  for what borrows",
             ),
             Why::Thread(error) => write!(f, "a worker's thread could not be started: {error}"),
-            Why::Signal(error) => write!(f, "SIGINT cannot be watched: {error}"),
+            Why::Signal(error) => write!(f, "signals cannot be received: {error}"),
             Why::Main(error) => write!(f, "main has not run to its end: {error}"),
         }
     }

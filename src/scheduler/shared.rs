@@ -362,8 +362,6 @@ where
 struct LookingOn {
     shared: Arc<Shared>,
     _watchdog: Option<Watchdog>,
-    #[cfg(unix)]
-    _on_sigquit: Option<super::sigquit::Registered>,
 }
 
 impl LookingOn {
@@ -371,8 +369,6 @@ impl LookingOn {
         let observers = &shared.config.observers;
         let looking_on = Self {
             _watchdog: observers.watchdog.map(|longest| Watchdog::start(shared, longest)).transpose()?,
-            #[cfg(unix)]
-            _on_sigquit: observers.dumps_on_sigquit.then(|| super::sigquit::Registered::new(shared)).transpose()?,
             shared: Arc::clone(shared),
         };
         observers.runs.lock().push(Arc::downgrade(shared));

@@ -77,8 +77,7 @@ pub struct Signal(c_int);
 pub const SIGHUP: Signal = Signal(libc::SIGHUP);
 /// Ctrl-C in a terminal.
 pub const SIGINT: Signal = Signal(libc::SIGINT);
-/// Ctrl-\ in a terminal. See [`RuntimeBuilder::dump_on_sigquit`](crate::RuntimeBuilder::dump_on_sigquit), which takes it for
-/// itself as long as its runtime runs.
+/// Ctrl-\ in a terminal. See also [`RuntimeBuilder::dump_on_sigquit`](crate::RuntimeBuilder::dump_on_sigquit).
 pub const SIGQUIT: Signal = Signal(libc::SIGQUIT);
 /// A request to end.
 pub const SIGTERM: Signal = Signal(libc::SIGTERM);

@@ -43,9 +43,13 @@ struct Kind {
 
 enum Watcher {
     Receiver(Arc<Arrivals<Signal>>),
-    /// Called once, on the thread that tells.
-    Once(Box<dyn FnOnce() + Send>),
+    /// Called once.
+    Once(Call),
+    /// Called each time.
+    Each(fn()),
 }
+
+type Call = Box<dyn FnOnce() + Send>;
 
 /// Somebody is told of a signal as long as this is there.
 pub(crate) struct Watch {
@@ -63,6 +67,11 @@ impl Watch {
     /// next signal does already, while `f` is called, what it did before.
     pub(crate) fn once(signal: Signal, f: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         Self::new(signal, Watcher::Once(Box::new(f)))
+    }
+
+    /// Calls `f` whenever the signal comes, on a thread that must not wait.
+    pub(crate) fn each(signal: Signal, f: fn()) -> io::Result<Self> {
+        Self::new(signal, Watcher::Each(f))
     }
 
     fn new(signal: Signal, watcher: Watcher) -> io::Result<Self> {
@@ -132,19 +141,21 @@ impl Registry {
     }
 
     /// Tells those that watch of all that has come. Returns what is to be called.
-    fn tell(&mut self) -> Vec<Box<dyn FnOnce() + Send>> {
-        let mut calls = Vec::new();
+    fn tell(&mut self) -> Vec<Call> {
+        let mut calls: Vec<Call> = Vec::new();
         for (&signal, kind) in &mut self.kinds {
             if !kind.has_come.swap(false, Ordering::SeqCst) {
                 continue;
             }
             for (number, watcher) in mem::take(&mut kind.watchers) {
+                match &watcher {
+                    Watcher::Receiver(receiver) => receiver.put(Signal(signal)),
+                    Watcher::Each(call) => calls.push(Box::new(*call)),
+                    Watcher::Once(_) => {}
+                }
                 match watcher {
                     Watcher::Once(call) => calls.push(call),
-                    Watcher::Receiver(receiver) => {
-                        receiver.put(Signal(signal));
-                        kind.watchers.push((number, Watcher::Receiver(receiver)));
-                    }
+                    stays => kind.watchers.push((number, stays)),
                 }
             }
             kind.settle();
