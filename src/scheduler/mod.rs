@@ -15,7 +15,7 @@
 //! | what runs beside the workers? | `offload.rs`, `threads.rs` |
 //! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs`, whose queue is `wheel.rs` |
-//! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
+//! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
 mod atomic;
@@ -53,8 +53,6 @@ mod seed;
 mod several;
 mod shared;
 #[cfg(unix)]
-mod sigquit;
-#[cfg(unix)]
 mod source;
 #[cfg(feature = "tracing")]
 mod spans;
@@ -78,6 +76,8 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+#[cfg(feature = "capi")]
+pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};
@@ -89,7 +89,7 @@ pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
 pub(crate) use claim::{Claimed, Limit, Stopped, suspend_caught_until, suspend_until};
 pub(crate) use clock::Clock;
-pub(crate) use current::tell_wait;
+pub(crate) use current::{is_alone, tell_wait};
 pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};
@@ -108,6 +108,15 @@ pub(crate) fn refusal() -> Cancelled {
     Current::with(|current| match current {
         Some(current) => current.running.refusal(),
         None => Cancelled::alone(CancelReason::Outside),
+    })
+}
+
+/// Whether a call may wait here: the task can be suspended, or there is none, and it is the thread's own business.
+#[cfg(unix)]
+pub(crate) fn can_wait() -> bool {
+    Current::with(|current| match current {
+        Some(current) => current.running.can_switch(),
+        None => !current::is_worker(),
     })
 }
 
