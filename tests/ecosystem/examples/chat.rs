@@ -13,13 +13,14 @@ use ecosystem::tls::{self, Authority, NAME, ServerStream};
 use rustls::{ClientConfig, ServerConfig};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use switchback::io::stdin;
 use switchback::net::{TcpListener, TcpStream};
-use switchback::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use switchback::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use switchback::sync::{Barrier, Mutex};
 use switchback::task::{self, Errors};
 use tungstenite::{Message, WebSocket};
@@ -174,15 +175,11 @@ fn join(address: &str, file: &str, name: &str) -> Result<(), AnyError> {
     let config = tls::client_of_pem(&std::fs::read(file)?).map_err(|error| error.to_string())?;
     let socket = &connect(&config, address.parse()?)?;
     socket.send(Message::text(name))?;
-    // Whoever types does not end in time, so this is a thread that need not: tasks and threads share channels.
-    let (types, typed) = channel();
-    std::thread::spawn(move || io::stdin().lock().lines().map_while(Result::ok).try_for_each(|line| types.send(line)));
     let ended = task::scope(|s| {
         let speaker = s.spawn(move || {
-            for line in typed.iter() {
-                socket.send(Message::text(line))?;
+            for line in stdin().lines() {
+                socket.send(Message::text(line?))?;
             }
-            task::check_cancelled()?;
             Ok(socket.close()?)
         });
         let heard = loop {
