@@ -1,17 +1,16 @@
 //! A descriptor whose calls block the task, and outside of tasks the thread.
 
 use super::claim::{Limit, Stopped, suspend_until};
-use super::current::{self, Current, tell_wait};
+use super::current::{self, Current, Running, tell_wait};
 pub(crate) use super::reactor::Direction;
-use super::reactor::{Reactor, Slot};
+use super::reactor::{Key, Reactor};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
-use polling::{Event, PollMode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// After that many calls in a row that need not wait, the others run.
@@ -21,7 +20,9 @@ const IN_A_ROW: u32 = 64;
 ///
 /// It is watched from its first wait on, until it is closed. Calls try first.
 pub(crate) struct Source<T: AsFd> {
-    watched: Mutex<Vec<Arc<Watched>>>,
+    /// The first reactor, and the others.
+    watched: OnceLock<Watched>,
+    others: Mutex<Vec<Watched>>,
     in_a_row: AtomicU32,
     /// Dropped last: what is watched has been taken out of the pollers by then (invariant 37).
     io: T,
@@ -30,14 +31,16 @@ pub(crate) struct Source<T: AsFd> {
 struct Watched {
     reactor: Weak<Reactor>,
     fd: RawFd,
-    key: usize,
-    slot: Arc<Slot>,
+    key: Key,
 }
+
+/// What was known of a descriptor before a try: its slot, and how many events that has had. None where nobody watches it.
+type Seen = Option<(Key, u64)>;
 
 impl<T: AsFd> Source<T> {
     /// `io` does not block. It has one descriptor, the same as long as it lives, and only its drop closes it.
     pub(crate) fn new(io: T) -> Self {
-        Self { watched: Mutex::default(), in_a_row: AtomicU32::new(0), io }
+        Self { watched: OnceLock::new(), others: Mutex::default(), in_a_row: AtomicU32::new(0), io }
     }
 
     pub(crate) fn get(&self) -> &T {
@@ -46,8 +49,8 @@ impl<T: AsFd> Source<T> {
 
     /// Nobody watches it any more.
     pub(crate) fn into_inner(self) -> T {
-        let Self { watched, io, .. } = self;
-        drop(watched);
+        let Self { watched, others, io, .. } = self;
+        drop((watched, others));
         io
     }
 
@@ -56,59 +59,105 @@ impl<T: AsFd> Source<T> {
         &self,
         direction: Direction,
         longest: Option<Duration>,
-        mut attempt: impl FnMut(&T) -> io::Result<R>,
+        attempt: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        if self.in_a_row.fetch_add(1, Ordering::Relaxed) >= IN_A_ROW {
-            self.in_a_row.store(0, Ordering::Relaxed);
-            // What is there is returned all the same.
-            let _ = super::yield_now();
-        }
+        self.call_emptying(direction, longest, attempt, |_| false)
+    }
+
+    /// [`call`](Self::call) of what can tell by its result that it has left nothing behind that could be read: the next one waits
+    /// without a try, unless there has been an event.
+    #[inline]
+    pub(crate) fn call_emptying<R>(
+        &self,
+        direction: Direction,
+        longest: Option<Duration>,
+        mut attempt: impl FnMut(&T) -> io::Result<R>,
+        has_emptied: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        self.take_turn();
         let mut limit = None;
         loop {
-            let seen = self.seen(direction);
-            match attempt(&self.io) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                done => return done,
+            let (seen, is_empty) = self.seen(direction);
+            if !is_empty {
+                match attempt(&self.io) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Ok(result) => {
+                        if has_emptied(&result) {
+                            tell_empty(seen);
+                        }
+                        return Ok(result);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             let limit = *limit.get_or_insert_with(|| {
                 longest
                     .map_or(Limit::Never, |longest| super::now().checked_add(longest).map_or(Limit::Never, Limit::At))
             });
             self.in_a_row.store(0, Ordering::Relaxed);
-            self.wait(direction, limit, seen)?;
+            if let Err(stopped) = self.wait(direction, limit, seen) {
+                return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
+            }
         }
     }
 
-    /// How many events the calling task's reactor has seen, if it watches this.
-    fn seen(&self, direction: Direction) -> Option<u64> {
-        let here = Current::with(|current| current?.running.worker().shared().reactor.get().map(Arc::as_ptr))?;
-        let all = self.watched.lock();
-        let watched = all.iter().find(|watched| watched.reactor.as_ptr() == here)?;
-        Some(watched.slot.events(direction))
+    /// Counts the calls in a row, about: those of several threads may count as one.
+    fn take_turn(&self) {
+        let calls = self.in_a_row.load(Ordering::Relaxed);
+        self.in_a_row.store(calls + 1, Ordering::Relaxed);
+        if calls >= IN_A_ROW {
+            self.in_a_row.store(0, Ordering::Relaxed);
+            // What is there is returned all the same.
+            let _ = super::yield_now();
+        }
+    }
+
+    /// How many events the calling task's reactor has seen, if it watches this; and whether there is nothing to be read.
+    #[inline(always)]
+    fn seen(&self, direction: Direction) -> (Seen, bool) {
+        let Some(reactor) = running().and_then(|running| running.worker().shared().reactor.get()) else {
+            return (None, false);
+        };
+        let Some(key) = self.key(reactor) else { return (None, false) };
+        let slot = reactor.slot(key);
+        let events = slot.events(direction);
+        (Some((key, events)), matches!(direction, Direction::Read) && slot.is_empty(events))
+    }
+
+    /// Its place in a reactor, if that watches it.
+    #[inline(always)]
+    fn key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
+        let first = self.watched.get()?;
+        if first.is_by(reactor) { Some(first.key) } else { self.other_key(reactor) }
+    }
+
+    #[cold]
+    fn other_key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
+        self.others.lock().iter().find(|watched| watched.is_by(reactor)).map(|watched| watched.key)
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
-    fn wait(&self, direction: Direction, limit: Limit, seen: Option<u64>) -> io::Result<()> {
-        let reactor = Current::with(|current| Some(current?.running.worker().shared().reactor().cloned()));
-        let Some(reactor) = reactor.transpose()? else {
+    fn wait(&self, direction: Direction, limit: Limit, seen: Seen) -> io::Result<()> {
+        let Some(running) = running() else {
             if current::is_worker() {
                 return Err(super::refusal().into());
             }
             return self.wait_on_thread(direction, limit);
         };
-        let watched = self.watch(&reactor)?;
-        let seen = seen.unwrap_or(0);
+        let reactor = running.worker().shared().reactor()?;
+        let (key, events) = seen.map_or_else(|| self.watch(reactor).map(|key| (key, 0)), Ok)?;
+        let slot = reactor.slot(key);
         let mut number = None;
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
-            match watched.slot.join(direction, seen, resumer, &reactor) {
+            match slot.join(direction, events, resumer, reactor) {
                 Ok(joined) => number = Some(joined),
                 Err(resumer) => drop(resumer.send(())),
             }
         });
         if let (Err(_), Some(number)) = (&waited, number) {
-            watched.slot.leave(direction, number, &reactor);
+            slot.leave(direction, number, reactor);
         }
         waited.map_err(|stopped| match stopped {
             Stopped::TimedOut => timed_out(),
@@ -117,23 +166,23 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Lets `reactor` watch it, if that does not yet.
-    fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Arc<Watched>> {
-        let mut all = self.watched.lock();
-        if let Some(watched) = all.iter().find(|watched| watched.reactor.as_ptr() == Arc::as_ptr(reactor)) {
-            return Ok(Arc::clone(watched));
+    #[cold]
+    fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Key> {
+        // Under this lock, so that it is watched once.
+        let mut others = self.others.lock();
+        if let Some(first) = self.watched.get().filter(|first| first.is_by(reactor)) {
+            return Ok(first.key);
+        }
+        if let Some(other) = others.iter().find(|other| other.is_by(reactor)) {
+            return Ok(other.key);
         }
         // A poller that is gone watches nothing.
-        all.retain(|watched| watched.reactor.strong_count() > 0);
-        let (key, slot) = reactor.add();
-        let fd = self.io.as_fd().as_raw_fd();
-        // SAFETY: it is taken out before it is closed (invariant 37).
-        if let Err(error) = unsafe { reactor.poller().add_with_mode(fd, Event::all(key), PollMode::Edge) } {
-            reactor.remove(key);
-            return Err(error);
-        }
-        let watched = Arc::new(Watched { reactor: Arc::downgrade(reactor), fd, key, slot });
-        all.push(Arc::clone(&watched));
-        Ok(watched)
+        others.retain(|watched| watched.reactor.strong_count() > 0);
+        let fd = self.io.as_fd();
+        let key = reactor.add(fd)?;
+        let watched = Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key };
+        others.extend(self.watched.set(watched).err());
+        Ok(key)
     }
 
     fn wait_on_thread(&self, direction: Direction, limit: Limit) -> io::Result<()> {
@@ -163,14 +212,44 @@ pub(crate) fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the time of the socket's timeout is over")
 }
 
+/// The task that calls, which does not end before the call does.
+#[inline(always)]
+fn running<'a>() -> Option<&'a Running> {
+    // SAFETY: it is used in the frames of the task that it is of, by the calls of a source, and given to nobody.
+    unsafe { Current::get() }.map(|current| current.running)
+}
+
+/// What is there wins, although no event has told of it yet.
+#[cold]
+fn last_try<R>(tried: io::Result<R>, stopped: io::Error) -> io::Result<R> {
+    match tried {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(stopped),
+        done => done,
+    }
+}
+
+/// A read has found the end of what was there: see [`Slot::empty`](super::reactor::Slot::empty).
+#[inline(always)]
+fn tell_empty(seen: Seen) {
+    let reactor = running().and_then(|running| running.worker().shared().reactor.get());
+    if let (Some(reactor), Some((key, events))) = (reactor, seen) {
+        reactor.slot(key).empty(events);
+    }
+}
+
+impl Watched {
+    #[inline(always)]
+    fn is_by(&self, reactor: &Arc<Reactor>) -> bool {
+        self.reactor.as_ptr() == Arc::as_ptr(reactor)
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         // SAFETY: it is open: a source closes it after this (invariant 37).
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        // It fails only if it is not watched.
-        let _ = reactor.poller().delete(fd);
-        reactor.remove(self.key);
+        reactor.remove(fd, self.key);
     }
 }
 
