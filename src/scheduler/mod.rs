@@ -18,6 +18,8 @@
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
+#[cfg(unix)]
+mod ahead;
 mod atomic;
 mod await_;
 mod cancel;

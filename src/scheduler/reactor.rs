@@ -4,6 +4,7 @@
 //! another by now, harms nobody: a key is an index and a generation, and one that is stale by its generation is passed over.
 #![forbid(unsafe_code)]
 
+use super::ahead::fetch_slot;
 use super::poller::{Event, Events, KEY_MASK, Poller};
 use super::suspend::Resumer;
 use core::mem;
@@ -25,7 +26,7 @@ pub(crate) enum Direction {
 pub(crate) struct Reactor {
     poller: Poller,
     /// Locked by the one worker that waits.
-    events: Mutex<Events>,
+    events: Mutex<(Events, Vec<Resumer<()>>)>,
     /// Page by page, each twice as large as the last, as they are needed: so they stay where they are, and are found without a lock.
     pages: [OnceLock<Box<[Slot]>>; PAGES],
     free: Mutex<Free>,
@@ -47,7 +48,8 @@ struct Free {
 /// The right to wait in the reactor. One worker has it at a time.
 pub(crate) struct Seat<'a> {
     reactor: &'a Reactor,
-    events: MutexGuard<'a, Events>,
+    /// What has happened, and those who have waited for it and are about to be woken.
+    events: MutexGuard<'a, (Events, Vec<Resumer<()>>)>,
 }
 
 /// A slot of the reactor: an index and a generation.
@@ -82,7 +84,7 @@ impl Reactor {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             poller: Poller::new()?,
-            events: Mutex::new(Events::new()),
+            events: Mutex::new((Events::new(), Vec::new())),
             pages: [const { OnceLock::new() }; PAGES],
             free: Mutex::default(),
             waiters: AtomicUsize::new(0),
@@ -178,15 +180,21 @@ fn place(index: usize) -> (usize, usize) {
 impl Seat<'_> {
     /// Waits for events, for a notice, or for that time, and wakes whom the events are for.
     pub(super) fn wait(&mut self, longest: Option<Duration>) {
-        self.reactor.poller.wait(&mut self.events, longest);
-        let mut woken = 0;
-        for event in self.events.iter() {
-            if let Some(slot) = self.reactor.find(event.key) {
-                woken += slot.tell(&event);
+        let Self { reactor, events } = self;
+        let (events, woken) = &mut **events;
+        reactor.poller.wait(events, longest);
+        // Each is likely to be out of the CPU's caches, and its lock would wait for it alone.
+        events.iter().filter_map(|event| reactor.slot_at(event.key)).for_each(fetch_slot);
+        for event in events.iter() {
+            if let Some(slot) = reactor.find(event.key) {
+                slot.tell(&event, woken);
             }
         }
-        if woken > 0 {
-            self.reactor.waiters.fetch_sub(woken, Ordering::SeqCst);
+        if !woken.is_empty() {
+            reactor.waiters.fetch_sub(woken.len(), Ordering::SeqCst);
+        }
+        for waiter in woken.drain(..) {
+            let _ = waiter.send(());
         }
     }
 }
@@ -220,14 +228,12 @@ impl Slot {
         self.emptied.load(Ordering::Relaxed) == seen + 1 && !self.hides_more.load(Ordering::Relaxed)
     }
 
-    /// Counts an event, and wakes those who wait for it: returns how many.
-    fn tell(&self, event: &Event) -> usize {
+    /// Counts an event, and takes out those who wait for it.
+    fn tell(&self, event: &Event, woken: &mut Vec<Resumer<()>>) {
         let mut waiting = self.waiting.lock();
         if event.hides_more {
             self.hides_more.store(true, Ordering::Relaxed);
         }
-        let mut woken = [None, None];
-        let mut others = Vec::new();
         for (side, is_ready) in [event.is_readable, event.is_writable].into_iter().enumerate() {
             if !is_ready {
                 continue;
@@ -235,16 +241,9 @@ impl Slot {
             let events = self.events[side].load(Ordering::Relaxed);
             // After `hides_more`, which whoever sees the one is to see as well.
             self.events[side].store(events + 1, Ordering::Release);
-            woken[side] = waiting[side].first.take();
-            others.append(&mut waiting[side].others);
+            let Waiting { first, others, .. } = &mut waiting[side];
+            woken.extend(first.take().into_iter().chain(others.drain(..)).map(|waiter| waiter.1));
         }
-        drop(waiting);
-        let mut count = 0;
-        for (_, waiter) in woken.into_iter().flatten().chain(others) {
-            let _ = waiter.send(());
-            count += 1;
-        }
-        count
     }
 
     /// Leaves a resumer for the next event after the first `seen`, and returns its number; or gives it back if that has come.

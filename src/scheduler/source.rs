@@ -149,6 +149,7 @@ impl<T: AsFd> Source<T> {
         let (key, events) = seen.map_or_else(|| self.watch(reactor).map(|key| (key, 0)), Ok)?;
         let slot = reactor.slot(key);
         let mut number = None;
+        running.worker().ready.fetch_ahead();
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
             match slot.join(direction, events, resumer, reactor) {

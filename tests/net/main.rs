@@ -10,6 +10,7 @@ mod addresses;
 mod cancelled;
 mod descriptors;
 mod echo;
+mod emptied;
 mod others;
 mod refused;
 

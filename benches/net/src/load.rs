@@ -2,7 +2,7 @@
 //! and sends the next when the last is answered.
 
 use rustix::buffer::spare_capacity;
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 use rustix::fd::OwnedFd;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -27,6 +27,8 @@ pub(crate) enum Talk {
 
 pub(crate) struct Load {
     talk: Talk,
+    /// Whether it never sleeps, so that no server has to wake it: to wake a thread on another CPU can take longer than an answer.
+    spins: bool,
     poll: OwnedFd,
     clients: Vec<Client>,
     events: Vec<epoll::Event>,
@@ -53,10 +55,10 @@ impl Talk {
 
 impl Load {
     /// Connects to the server that many times. Each connection has been used when this returns.
-    pub(crate) fn connect(port: u16, talk: Talk, connections: usize) -> io::Result<Self> {
+    pub(crate) fn connect(port: u16, talk: Talk, connections: usize, spins: bool) -> io::Result<Self> {
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let (events, buffer) = (Vec::with_capacity(1024), vec![0; 16 << 10]);
-        let mut load = Self { talk, poll, clients: Vec::new(), events, buffer };
+        let mut load = Self { talk, spins, poll, clients: Vec::new(), events, buffer };
         while load.clients.len() < connections {
             let first = load.clients.len();
             for index in first..connections.min(first + AT_ONCE) {
@@ -88,8 +90,9 @@ impl Load {
                 sent += 1;
             }
         }
+        let timeout = self.spins.then(Timespec::default);
         while done < bursts {
-            epoll::wait(&self.poll, spare_capacity(&mut self.events), None)?;
+            epoll::wait(&self.poll, spare_capacity(&mut self.events), timeout.as_ref())?;
             for event in self.events.drain(..) {
                 let index = event.data.u64() as usize;
                 let client = &mut self.clients[index];

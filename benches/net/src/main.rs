@@ -29,7 +29,12 @@ use std::process;
 use std::thread;
 use table::{Effort, Row};
 
-const ECHO: &[(Server, Option<f64>)] = &[(Server::Tokio, Some(1.0)), (Server::Raw, Some(1.1)), (Server::May, None)];
+const ECHO: &[(Server, Option<f64>)] = &[
+    (Server::Tokio, Some(1.0)),
+    (Server::Raw, Some(1.1)),
+    (Server::May, None),
+    (Server::Switchback(Some(16 << 10)), None),
+];
 const HTTP: &[(Server, Option<f64>)] = &[(Server::Hyper, Some(1.0))];
 
 const fn echo(name: &'static str, connections: usize, workers: usize) -> Row {
@@ -72,7 +77,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if effort.is_timed && cfg!(debug_assertions) {
         return Err("a debug build is not worth timing: --release, or --test".into());
     }
-    let is_chosen = |name: &str| filter.as_deref().is_none_or(|filter| name.contains(filter));
+    let is_name = filter.as_deref().is_some_and(|filter| ROWS.iter().any(|row| row.name == filter));
+    let is_chosen = |name: &str| {
+        filter.as_deref().is_none_or(|filter| if is_name { name == filter } else { name.contains(filter) })
+    };
     if effort.is_timed {
         table::header(effort);
     }

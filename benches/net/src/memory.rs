@@ -20,9 +20,9 @@ pub(crate) fn print(connections: usize) -> io::Result<()> {
     for (name, server) in SERVERS {
         let process = Process::start(server, 1, Some(0))?;
         // The first ones bring what a server has once.
-        let _first = Load::connect(process.port, Talk::Echo, 64)?;
+        let _first = Load::connect(process.port, Talk::Echo, 64, false)?;
         let before = (process.memory("VmRSS")?, process.memory("VmPTE")?);
-        let _load = Load::connect(process.port, Talk::Echo, connections)?;
+        let _load = Load::connect(process.port, Talk::Echo, connections, false)?;
         let after = (process.memory("VmRSS")?, process.memory("VmPTE")?);
         let each = |before: u64, after: u64| after.saturating_sub(before) / connections as u64;
         println!("{name:34} {:>9} {:>12}", each(before.0, after.0), each(before.1, after.1));

@@ -51,7 +51,7 @@ impl Row {
 
     fn start(&self, server: Server) -> io::Result<System> {
         let process = Process::start(server, self.workers, (self.workers == 1).then_some(0))?;
-        let load = Load::connect(process.port, self.talk, self.connections)?;
+        let load = Load::connect(process.port, self.talk, self.connections, self.workers == 1)?;
         Ok(System { server, process, load, cpu: Vec::new(), wall: Vec::new() })
     }
 
