@@ -242,7 +242,13 @@ impl Slot {
             // After `hides_more`, which whoever sees the one is to see as well.
             self.events[side].store(events + 1, Ordering::Release);
             let Waiting { first, others, .. } = &mut waiting[side];
-            woken.extend(first.take().into_iter().chain(others.drain(..)).map(|waiter| waiter.1));
+            // Not chained: a move through an iterator is written in words and read in pairs, and the CPU waits for that.
+            if let Some((_, waiter)) = first.take() {
+                woken.push(waiter);
+            }
+            if !others.is_empty() {
+                woken.extend(others.drain(..).map(|waiter| waiter.1));
+            }
         }
     }
 

@@ -103,6 +103,7 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Counts the calls in a row, about: those of several threads may count as one.
+    #[inline]
     fn take_turn(&self) {
         let calls = self.in_a_row.load(Ordering::Relaxed);
         self.in_a_row.store(calls + 1, Ordering::Relaxed);

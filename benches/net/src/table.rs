@@ -6,6 +6,9 @@ use crate::servers::Server;
 use std::io;
 use std::time::Instant;
 
+/// After so many rounds each system gets a new process.
+const ROUNDS_OF_A_PROCESS: usize = 3;
+
 /// A row: who does what.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -26,9 +29,12 @@ pub(crate) struct Effort {
 }
 
 struct System {
-    server: Server,
     process: Process,
     load: Load,
+}
+
+struct Measured {
+    server: Server,
     /// Of each round: microseconds of CPU time, and of time, for a request.
     cpu: Vec<f64>,
     wall: Vec<f64>,
@@ -38,30 +44,41 @@ impl Row {
     /// Returns how many targets were missed.
     pub(crate) fn run(&self, effort: Effort) -> io::Result<usize> {
         let servers = [self.ours].into_iter().chain(self.peers.iter().map(|peer| peer.0));
-        let mut systems = servers.map(|server| self.start(server)).collect::<io::Result<Vec<_>>>()?;
-        for round in 0..=effort.rounds {
-            // Who goes first changes. The first round is for caches and pools.
-            for turn in 0..systems.len() {
-                let index = (round + turn) % systems.len();
-                systems[index].round(effort.requests, round > 0)?;
+        let mut measured: Vec<_> = servers.map(Measured::of).collect();
+        let mut done = 0;
+        while done < effort.rounds {
+            // Processes of their own every few rounds: what lies where in memory differs from process to process, and so does the time.
+            let mut systems = measured.iter().map(|of| self.start(of.server)).collect::<io::Result<Vec<_>>>()?;
+            let rounds = ROUNDS_OF_A_PROCESS.min(effort.rounds - done);
+            for round in 0..=rounds {
+                // Who goes first changes. The first round is for caches and pools.
+                for turn in 0..systems.len() {
+                    let index = (done + round + turn) % systems.len();
+                    let (cpu, wall) = systems[index].round(effort.requests)?;
+                    if round > 0 {
+                        measured[index].cpu.push(cpu);
+                        measured[index].wall.push(wall);
+                    }
+                }
             }
+            done += rounds;
         }
-        if effort.is_timed { Ok(self.print(&systems)) } else { Ok(self.say_right(&systems)) }
+        if effort.is_timed { Ok(self.print(&measured)) } else { Ok(self.say_right(&measured)) }
     }
 
     fn start(&self, server: Server) -> io::Result<System> {
         let process = Process::start(server, self.workers, (self.workers == 1).then_some(0))?;
         let load = Load::connect(process.port, self.talk, self.connections, self.workers == 1)?;
-        Ok(System { server, process, load, cpu: Vec::new(), wall: Vec::new() })
+        Ok(System { process, load })
     }
 
-    fn say_right(&self, systems: &[System]) -> usize {
+    fn say_right(&self, systems: &[Measured]) -> usize {
         let names: Vec<_> = systems.iter().map(|system| system.server.to_string()).collect();
         println!("{:34} right: {}", self.name, names.join(", "));
         0
     }
 
-    fn print(&self, systems: &[System]) -> usize {
+    fn print(&self, systems: &[Measured]) -> usize {
         let mut missed = 0;
         for (index, system) in systems.iter().enumerate() {
             let name = if index == 0 { self.name } else { "" };
@@ -98,9 +115,9 @@ impl Row {
 /// Above the rows.
 pub(crate) fn header(effort: Effort) {
     println!(
-        "{} rounds of {} requests, in which each system has its turn. CPU time: microseconds of the server for a request, in user \
-         mode and in the kernel. Ratio: of that of ours to that of the peer, the median of the rounds' and their quartiles; and that \
-         of the minima.\n",
+        "{} rounds of {} requests, in which each system has its turn, and a new process every {ROUNDS_OF_A_PROCESS}. CPU: microseconds \
+         of the server for a request, in user mode and in the kernel. Ratio: of that of ours to that of the peer, the median of \
+         the rounds' and their quartiles; and that of the minima.\n",
         effort.rounds, effort.requests
     );
     println!(
@@ -109,16 +126,19 @@ pub(crate) fn header(effort: Effort) {
     );
 }
 
+impl Measured {
+    fn of(server: Server) -> Self {
+        Self { server, cpu: Vec::new(), wall: Vec::new() }
+    }
+}
+
 impl System {
-    fn round(&mut self, requests: u64, counts: bool) -> io::Result<()> {
+    /// Microseconds of CPU time, and of time, for a request.
+    fn round(&mut self, requests: u64) -> io::Result<(f64, f64)> {
         let (cpu, start) = (self.process.cpu_time()?, Instant::now());
         let requests = self.load.run(requests)? as f64;
         let (elapsed, cpu) = (start.elapsed(), self.process.cpu_time()? - cpu);
-        if counts {
-            self.cpu.push(cpu as f64 / 1e3 / requests);
-            self.wall.push(elapsed.as_secs_f64() * 1e6 / requests);
-        }
-        Ok(())
+        Ok((cpu as f64 / 1e3 / requests, elapsed.as_secs_f64() * 1e6 / requests))
     }
 }
 

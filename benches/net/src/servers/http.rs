@@ -1,9 +1,8 @@
 //! A responder of HTTP/1.1: ours by httparse, and hyper's. Both keep connections alive, both answer what has come at once with one
 //! write, and both answer with the same bytes ([`crate::load::RESPONSE`]).
 
-use super::BUFFER;
 use http_body_util::Full;
-use httparse::{EMPTY_HEADER, Request, Status};
+use httparse::{Request, Status};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -11,16 +10,19 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
 use std::str;
 use switchback::net::TcpStream;
 
 const BODY: &str = "Hello, World!";
+/// How much is read at once, as by hyper at first.
+const READ: usize = 8 << 10;
 
 /// Answers requests, one after another, until the client leaves.
 pub(super) fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut unread = Vec::new();
     let mut answers = Vec::new();
-    let mut piece = [0; BUFFER];
+    let mut piece = [0; READ];
     loop {
         let length = stream.read(&mut piece)?;
         if length == 0 {
@@ -30,9 +32,9 @@ pub(super) fn answer(mut stream: TcpStream) -> io::Result<()> {
         let mut done = 0;
         let mut keep_alive = true;
         while keep_alive && let Some((length, keeps)) = parse(&unread[done..])? {
-            write!(answers, "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n")?;
+            answers.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n");
             if !keeps {
-                write!(answers, "connection: close\r\n")?;
+                answers.extend_from_slice(b"connection: close\r\n");
             }
             write!(answers, "content-length: {}\r\n\r\n{BODY}", BODY.len())?;
             done += length;
@@ -49,9 +51,10 @@ pub(super) fn answer(mut stream: TcpStream) -> io::Result<()> {
 
 /// The length of the request at the beginning, if it is whole, and whether the connection is kept.
 fn parse(bytes: &[u8]) -> io::Result<Option<(usize, bool)>> {
-    let mut headers = [EMPTY_HEADER; 32];
-    let mut request = Request::new(&mut headers);
-    let Status::Complete(length) = request.parse(bytes).map_err(io::Error::other)? else { return Ok(None) };
+    let mut headers = [const { MaybeUninit::uninit() }; 32];
+    let mut request = Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(bytes, &mut headers).map_err(io::Error::other)?;
+    let Status::Complete(length) = parsed else { return Ok(None) };
     let mut keep_alive = request.version == Some(1);
     for header in request.headers {
         let value = str::from_utf8(header.value).unwrap_or_default();

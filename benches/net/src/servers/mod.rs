@@ -73,8 +73,7 @@ impl Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Switchback(Some(_)) => "on 16 KiB",
-            Self::Switchback(None) | Self::SwitchbackHttp => "switchback",
+            Self::Switchback(_) | Self::SwitchbackHttp => "switchback",
             Self::Tokio => "tokio",
             Self::Raw => "raw epoll",
             Self::May => "may",
