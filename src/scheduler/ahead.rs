@@ -20,8 +20,8 @@ use crate::arch::{LINE, prefetch};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::Ordering;
 
-/// A header's links and words, which are at its beginning.
-const HEADER: usize = 2;
+/// A header up to the flag that tells of a cancellation.
+const HEADER: usize = 3;
 const CONTROL_BLOCK: usize = 2;
 /// What is on both sides of [`Running`](super::current::Running): what a task's closure has brought, as a rule.
 const OUTERMOST: (usize, usize) = (3, 2);
