@@ -74,6 +74,7 @@ impl Running {
     /// # Safety
     ///
     /// `header` is the task that begins on this stack, `yielder` its coroutine's, and `worker` this thread's.
+    #[inline(always)]
     pub(super) unsafe fn new(header: NonNull<Header>, worker: &Worker, yielder: &Yielder<(), ()>) -> Self {
         Self {
             header,
@@ -130,6 +131,7 @@ impl Running {
     }
 
     /// Gives back what the task has of its worker.
+    #[inline(always)]
     pub(super) fn end(&self) {
         if let Some(cell) = self.cell.take() {
             self.header().cell.store(ptr::null_mut(), Ordering::SeqCst);
@@ -213,6 +215,11 @@ impl Running {
         }
         bodies.put_back();
     }
+}
+
+/// Whether the calling task keeps no other waiting that is ready. So it is outside of tasks.
+pub(crate) fn is_alone() -> bool {
+    Current::with(|current| current.is_none_or(|current| current.running.worker().ready.is_empty()))
 }
 
 /// The task that runs on this thread, and its worker.

@@ -16,6 +16,7 @@ use std::panic::{self, AssertUnwindSafe};
 /// # Safety
 ///
 /// The task has not been started, and the caller has the scheduler's reference, which it keeps until this has returned.
+#[inline(always)]
 pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
     // SAFETY: as said.
     let header = unsafe { task.as_ref() };
@@ -50,6 +51,7 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
 }
 
 /// Drops what others have left with a task. Their destructors' panics have been printed, and are nobody's.
+#[inline(always)]
 pub(super) fn drop_quietly<T>(value: Option<T>) {
     if value.is_some() {
         core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
@@ -61,6 +63,7 @@ pub(super) fn drop_quietly<T>(value: Option<T>) {
 /// # Safety
 ///
 /// The task is not complete, and this is called by whoever has put the outcome there.
+#[inline(always)]
 unsafe fn complete(header: &Header) {
     let completed = header.join.complete();
     if completed.is_detached {
