@@ -32,16 +32,18 @@ impl Process {
     /// Starts a server with that many threads, on that CPU or anywhere.
     pub(crate) fn start(server: Server, workers: usize, cpu: Option<usize>) -> io::Result<Self> {
         let cpu = cpu.map_or_else(|| "any".into(), |cpu| cpu.to_string());
-        let mut child = Command::new(env::current_exe()?)
-            .args(["--serve", &server.to_argument(), &workers.to_string(), &cpu])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(env::current_exe()?);
+        Self::run(command.args(["--serve", &server.to_argument(), &workers.to_string(), &cpu]))
+    }
+
+    /// Starts a program that writes its port to standard output, and ends when its standard input does.
+    pub(crate) fn run(command: &mut Command) -> io::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().expect("it is piped");
         let mut process = Self { child, port: 0 };
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        process.port = line.trim().parse().map_err(|_| io::Error::other(format!("{server} does not serve")))?;
+        process.port = line.trim().parse().map_err(|_| io::Error::other("a server does not serve"))?;
         Ok(process)
     }
 

@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let is_chosen = |name: &str| {
         filter.as_deref().is_none_or(|filter| if is_name { name == filter } else { name.contains(filter) })
     };
-    if effort.is_timed {
+    if effort.is_timed && ROWS.iter().any(|row| is_chosen(row.name)) {
         table::header(effort);
     }
     let mut missed = 0;
@@ -90,7 +90,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         missed += row.run(effort)?;
     }
     if is_chosen("memory") {
-        memory::print(if effort.is_timed { 10_000 } else { 200 })?;
+        memory::print(effort.is_timed)?;
     }
     if effort.is_timed {
         println!("\nmissed targets: {missed}");
