@@ -91,14 +91,33 @@ impl<T: AsFd> Source<T> {
                     Err(error) => return Err(error),
                 }
             }
-            let limit = *limit.get_or_insert_with(|| {
-                longest
-                    .map_or(Limit::Never, |longest| super::now().checked_add(longest).map_or(Limit::Never, Limit::At))
-            });
+            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
             self.in_a_row.store(0, Ordering::Relaxed);
-            if let Err(stopped) = self.wait(direction, limit, seen) {
+            if let Err(stopped) = Self::wait([self], direction, limit, [seen]) {
                 return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
             }
+        }
+    }
+
+    /// [`call`](Self::call) that waits for any of several: what `attempt` tries is theirs.
+    pub(crate) fn call_any<R, const N: usize>(
+        all: [&Self; N],
+        direction: Direction,
+        longest: Option<Duration>,
+        mut attempt: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        all[0].take_turn();
+        let mut limit = None;
+        loop {
+            let seen = all.map(|source| source.seen(direction).0);
+            match attempt() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                done => return done,
+            }
+            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
+            all[0].in_a_row.store(0, Ordering::Relaxed);
+            Self::wait(all, direction, limit, seen)?;
         }
     }
 
@@ -139,27 +158,41 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
-    fn wait(&self, direction: Direction, limit: Limit, seen: Seen) -> io::Result<()> {
+    fn wait<const N: usize>(
+        all: [&Self; N],
+        direction: Direction,
+        limit: Limit,
+        mut seen: [Seen; N],
+    ) -> io::Result<()> {
         let Some(running) = running() else {
             if current::is_worker() {
                 return Err(super::refusal().into());
             }
-            return self.wait_on_thread(direction, limit);
+            return Self::wait_on_thread(all, direction, limit);
         };
         let reactor = running.worker().shared().reactor()?;
-        let (key, events) = seen.map_or_else(|| self.watch(reactor).map(|key| (key, 0)), Ok)?;
-        let slot = reactor.slot(key);
-        let mut number = None;
+        for (seen, source) in seen.iter_mut().zip(all) {
+            if seen.is_none() {
+                *seen = Some((source.watch(reactor)?, 0));
+            }
+        }
+        let mut numbers = [None; N];
         running.worker().ready.fetch_ahead();
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
-            match slot.join(direction, events, resumer, reactor) {
-                Ok(joined) => number = Some(joined),
-                Err(resumer) => drop(resumer.send(())),
+            for (number, (key, events)) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
+                match reactor.slot(key).join(direction, events, resumer.another(), reactor) {
+                    Ok(joined) => *number = Some(joined),
+                    Err(resumer) => drop(resumer.send(())),
+                }
             }
+            resumer.forget();
         });
-        if let (Err(_), Some(number)) = (&waited, number) {
-            slot.leave(direction, number, reactor);
+        // An event takes all waiters of its descriptor out. What this one has left at others is taken out here.
+        if N > 1 || waited.is_err() {
+            for (number, (key, _)) in numbers.into_iter().zip(seen.into_iter().flatten()) {
+                number.into_iter().for_each(|number| reactor.slot(key).leave(direction, number, reactor));
+            }
         }
         waited.map_err(|stopped| match stopped {
             Stopped::TimedOut => timed_out(),
@@ -187,7 +220,7 @@ impl<T: AsFd> Source<T> {
         Ok(key)
     }
 
-    fn wait_on_thread(&self, direction: Direction, limit: Limit) -> io::Result<()> {
+    fn wait_on_thread<const N: usize>(all: [&Self; N], direction: Direction, limit: Limit) -> io::Result<()> {
         let flags = match direction {
             Direction::Read => PollFlags::IN,
             Direction::Write => PollFlags::OUT,
@@ -200,7 +233,7 @@ impl<T: AsFd> Source<T> {
             };
             // What is too long for the system is cut, and waited for again by the caller's loop.
             let left = left.map(|left| Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
-            match poll(&mut [PollFd::new(&self.io, flags)], left.as_ref()) {
+            match poll(&mut all.map(|source| PollFd::new(&source.io, flags)), left.as_ref()) {
                 Ok(0) => return Err(timed_out()),
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
@@ -212,6 +245,12 @@ impl<T: AsFd> Source<T> {
 
 pub(crate) fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the time of the socket's timeout is over")
+}
+
+impl From<Option<Duration>> for Limit {
+    fn from(longest: Option<Duration>) -> Self {
+        longest.map_or(Self::Never, |longest| super::now().checked_add(longest).map_or(Self::Never, Self::At))
+    }
 }
 
 /// The task that calls, which does not end before the call does.
