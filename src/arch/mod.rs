@@ -21,6 +21,8 @@
 use core::mem::MaybeUninit;
 use core::ptr;
 
+#[cfg(unix)]
+mod prefetch;
 mod root;
 
 #[cfg(not(switchback_fallback))]
@@ -59,6 +61,8 @@ pub(crate) use cpu::thread_pointer;
 #[cfg(all(feature = "capi", switchback_fallback))]
 pub(crate) use fallback::stack_pointer;
 
+#[cfg(unix)]
+pub(crate) use prefetch::{LINE, prefetch};
 pub(crate) use root::Root;
 #[cfg(test)]
 mod tests;
@@ -84,6 +88,11 @@ impl StackPointer {
     pub(crate) const fn mark(odd: usize) -> Self {
         assert!(odd % 2 == 1 && odd < Self::MARKS);
         Self(ptr::without_provenance_mut(odd))
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn as_ptr(self) -> *const () {
+        self.0
     }
 
     pub(crate) fn is_null(self) -> bool {

@@ -31,6 +31,20 @@ impl Runner {
         self.raw.drop_name();
     }
 
+    /// Where its control block is.
+    #[cfg(unix)]
+    #[inline(always)]
+    pub(crate) fn control_block(&self) -> *const () {
+        core::ptr::from_ref(self.raw.control()).cast()
+    }
+
+    /// About where it is parked, if it is.
+    #[cfg(unix)]
+    #[inline(always)]
+    pub(crate) fn parked_at(&self) -> *const () {
+        self.raw.control().parked.get().as_ptr()
+    }
+
     /// Resumes `first`, and returns the one that has answered in the end, and whether it has yielded. Otherwise it has ended,
     /// and its stack has been given back. Panics of bodies go on here.
     ///

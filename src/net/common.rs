@@ -2,6 +2,7 @@
 
 use crate::Cancelled;
 use crate::scheduler::{self, Direction, Limit, Resumer, Source, Stopped, suspend_until};
+use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -16,7 +17,14 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Inner<T: AsFd> {
     source: Source<T>,
-    timeouts: [Mutex<Option<Duration>>; 2],
+    timeouts: [Timeout; 2],
+}
+
+/// Nobody looks for it behind the lock where there is none.
+#[derive(Debug, Default)]
+struct Timeout {
+    is_some: AtomicBool,
+    timeout: Mutex<Option<Duration>>,
 }
 
 impl<T: AsFd> Inner<T> {
@@ -26,7 +34,7 @@ impl<T: AsFd> Inner<T> {
     }
 
     pub(super) fn clone_with(&self, io: T) -> Self {
-        let timeouts = [0, 1].map(|side: usize| Mutex::new(*self.timeouts[side].lock()));
+        let timeouts = [&self.timeouts[0], &self.timeouts[1]].map(|timeout| Timeout::of(timeout.get()));
         Self { source: Source::new(io), timeouts }
     }
 
@@ -40,6 +48,23 @@ impl<T: AsFd> Inner<T> {
 
     pub(super) fn read<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.source.call(Direction::Read, self.timeout(Direction::Read), attempt)
+    }
+
+    /// [`read`](Self::read) of at most so many bytes of a stream.
+    pub(super) fn read_stream(
+        &self,
+        _length: usize,
+        attempt: impl FnMut(&T) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.read(attempt)
+    }
+
+    /// [`read_stream`](Self::read_stream) of TCP: one that brings fewer bytes has emptied the socket, as epoll(7) says, and an event
+    /// tells of the end and of urgent data, at which it stops as well. Of a Unix socket it stops at descriptors too, untold.
+    #[inline]
+    pub(super) fn read_tcp(&self, length: usize, attempt: impl FnMut(&T) -> io::Result<usize>) -> io::Result<usize> {
+        let timeout = self.timeout(Direction::Read);
+        self.source.call_emptying(Direction::Read, timeout, attempt, |read| (1..length).contains(read))
     }
 
     pub(super) fn write<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
@@ -78,15 +103,31 @@ impl<T: AsFd> Inner<T> {
     }
 
     pub(super) fn timeout(&self, direction: Direction) -> Option<Duration> {
-        *self.timeouts[direction as usize].lock()
+        self.timeouts[direction as usize].get()
     }
 
     pub(super) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "a timeout of zero"));
         }
-        *self.timeouts[direction as usize].lock() = timeout;
+        self.timeouts[direction as usize].set(timeout);
         Ok(())
+    }
+}
+
+impl Timeout {
+    fn of(timeout: Option<Duration>) -> Self {
+        Self { is_some: AtomicBool::new(timeout.is_some()), timeout: Mutex::new(timeout) }
+    }
+
+    fn get(&self) -> Option<Duration> {
+        if self.is_some.load(Ordering::Acquire) { *self.timeout.lock() } else { None }
+    }
+
+    fn set(&self, timeout: Option<Duration>) {
+        let mut place = self.timeout.lock();
+        *place = timeout;
+        self.is_some.store(timeout.is_some(), Ordering::Release);
     }
 }
 
@@ -290,16 +331,17 @@ macro_rules! timeouts {
     };
 }
 
-/// Reading and writing, through a reference too.
+/// Reading, by this method of [`Inner`], and writing, through a reference too.
 macro_rules! stream {
-    ($name:ident, $std:ty) => {
+    ($name:ident, $std:ty, $read:ident) => {
         impl Read for &$name {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.0.read(|mut socket: &$std| socket.read(buffer))
+                self.0.$read(buffer.len(), |mut socket: &$std| socket.read(buffer))
             }
 
             fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                self.0.read(|mut socket: &$std| socket.read_vectored(buffers))
+                let length = buffers.iter().map(|buffer| buffer.len()).sum();
+                self.0.$read(length, |mut socket: &$std| socket.read_vectored(buffers))
             }
         }
 

@@ -33,7 +33,7 @@ pub struct TcpStream(Inner<net::TcpStream>);
 
 socket!(TcpStream, net::TcpStream);
 timeouts!(TcpStream);
-stream!(TcpStream, net::TcpStream);
+stream!(TcpStream, net::TcpStream, read_tcp);
 forward! { TcpStream:
     /// The address of the other end.
     peer_addr() -> SocketAddr;

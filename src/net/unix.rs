@@ -36,7 +36,7 @@ pub struct UnixStream(Inner<net::UnixStream>);
 
 socket!(UnixStream, net::UnixStream);
 timeouts!(UnixStream);
-stream!(UnixStream, net::UnixStream);
+stream!(UnixStream, net::UnixStream, read_stream);
 forward! { UnixStream:
     /// The address of the other end.
     peer_addr() -> SocketAddr;

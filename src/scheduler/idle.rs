@@ -6,7 +6,19 @@ use super::reactor::Reactor;
 use super::worker::Worker;
 use std::time::Duration;
 
+/// Every so many of a worker's turns it looks for I/O.
+const TURNS: u32 = 4;
+
 impl Worker {
+    /// [`poll_io`](Self::poll_io) every so many times.
+    pub(super) fn poll_io_in_turn(&self) {
+        let turns = self.turns.get() + 1;
+        self.turns.set(turns % TURNS);
+        if turns == TURNS {
+            self.poll_io();
+        }
+    }
+
     /// Wakes those whose I/O can go on, unless another worker waits for it.
     pub(super) fn poll_io(&self) {
         #[cfg(unix)]

@@ -1,17 +1,16 @@
 //! A descriptor whose calls block the task, and outside of tasks the thread.
 
 use super::claim::{Limit, Stopped, suspend_until};
-use super::current::{self, Current, tell_wait};
+use super::current::{self, Current, Running, tell_wait};
 pub(crate) use super::reactor::Direction;
-use super::reactor::{Reactor, Slot};
+use super::reactor::{Key, Reactor};
 use core::fmt;
 use core::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
-use polling::{Event, PollMode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// After that many calls in a row that need not wait, the others run.
@@ -21,7 +20,9 @@ const IN_A_ROW: u32 = 64;
 ///
 /// It is watched from its first wait on, until it is closed. Calls try first.
 pub(crate) struct Source<T: AsFd> {
-    watched: Mutex<Vec<Arc<Watched>>>,
+    /// The first reactor, and the others.
+    watched: OnceLock<Watched>,
+    others: Mutex<Vec<Watched>>,
     in_a_row: AtomicU32,
     /// Dropped last: what is watched has been taken out of the pollers by then (invariant 37).
     io: T,
@@ -30,14 +31,16 @@ pub(crate) struct Source<T: AsFd> {
 struct Watched {
     reactor: Weak<Reactor>,
     fd: RawFd,
-    key: usize,
-    slot: Arc<Slot>,
+    key: Key,
 }
+
+/// What was known of a descriptor before a try: its slot, and how many events that has had. None where nobody watches it.
+type Seen = Option<(Key, u64)>;
 
 impl<T: AsFd> Source<T> {
     /// `io` does not block. It has one descriptor, the same as long as it lives, and only its drop closes it.
     pub(crate) fn new(io: T) -> Self {
-        Self { watched: Mutex::default(), in_a_row: AtomicU32::new(0), io }
+        Self { watched: OnceLock::new(), others: Mutex::default(), in_a_row: AtomicU32::new(0), io }
     }
 
     pub(crate) fn get(&self) -> &T {
@@ -46,8 +49,8 @@ impl<T: AsFd> Source<T> {
 
     /// Nobody watches it any more.
     pub(crate) fn into_inner(self) -> T {
-        let Self { watched, io, .. } = self;
-        drop(watched);
+        let Self { watched, others, io, .. } = self;
+        drop((watched, others));
         io
     }
 
@@ -56,9 +59,44 @@ impl<T: AsFd> Source<T> {
         &self,
         direction: Direction,
         longest: Option<Duration>,
-        mut attempt: impl FnMut(&T) -> io::Result<R>,
+        attempt: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        Self::call_any([self], direction, longest, || attempt(&self.io))
+        self.call_emptying(direction, longest, attempt, |_| false)
+    }
+
+    /// [`call`](Self::call) of what can tell by its result that it has left nothing behind that could be read: the next one waits
+    /// without a try, unless there has been an event.
+    #[inline]
+    pub(crate) fn call_emptying<R>(
+        &self,
+        direction: Direction,
+        longest: Option<Duration>,
+        mut attempt: impl FnMut(&T) -> io::Result<R>,
+        has_emptied: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        self.take_turn();
+        let mut limit = None;
+        loop {
+            let (seen, is_empty) = self.seen(direction);
+            if !is_empty {
+                match attempt(&self.io) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    Ok(result) => {
+                        if has_emptied(&result) {
+                            tell_empty(seen);
+                        }
+                        return Ok(result);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
+            self.in_a_row.store(0, Ordering::Relaxed);
+            if let Err(stopped) = Self::wait([self], direction, limit, [seen]) {
+                return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
+            }
+        }
     }
 
     /// [`call`](Self::call) that waits for any of several: what `attempt` tries is theirs.
@@ -68,35 +106,55 @@ impl<T: AsFd> Source<T> {
         longest: Option<Duration>,
         mut attempt: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        let in_a_row = &all[0].in_a_row;
-        if in_a_row.fetch_add(1, Ordering::Relaxed) >= IN_A_ROW {
-            in_a_row.store(0, Ordering::Relaxed);
-            // What is there is returned all the same.
-            let _ = super::yield_now();
-        }
+        all[0].take_turn();
         let mut limit = None;
         loop {
-            let seen = all.map(|source| source.seen(direction));
+            let seen = all.map(|source| source.seen(direction).0);
             match attempt() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 done => return done,
             }
-            let limit = *limit.get_or_insert_with(|| {
-                longest
-                    .map_or(Limit::Never, |longest| super::now().checked_add(longest).map_or(Limit::Never, Limit::At))
-            });
-            in_a_row.store(0, Ordering::Relaxed);
+            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
+            all[0].in_a_row.store(0, Ordering::Relaxed);
             Self::wait(all, direction, limit, seen)?;
         }
     }
 
-    /// How many events the calling task's reactor has seen, if it watches this.
-    fn seen(&self, direction: Direction) -> Option<u64> {
-        let here = Current::with(|current| current?.running.worker().shared().reactor.get().map(Arc::as_ptr))?;
-        let all = self.watched.lock();
-        let watched = all.iter().find(|watched| watched.reactor.as_ptr() == here)?;
-        Some(watched.slot.events(direction))
+    /// Counts the calls in a row, about: those of several threads may count as one.
+    #[inline]
+    fn take_turn(&self) {
+        let calls = self.in_a_row.load(Ordering::Relaxed);
+        self.in_a_row.store(calls + 1, Ordering::Relaxed);
+        if calls >= IN_A_ROW {
+            self.in_a_row.store(0, Ordering::Relaxed);
+            // What is there is returned all the same.
+            let _ = super::yield_now();
+        }
+    }
+
+    /// How many events the calling task's reactor has seen, if it watches this; and whether there is nothing to be read.
+    #[inline(always)]
+    fn seen(&self, direction: Direction) -> (Seen, bool) {
+        let Some(reactor) = running().and_then(|running| running.worker().shared().reactor.get()) else {
+            return (None, false);
+        };
+        let Some(key) = self.key(reactor) else { return (None, false) };
+        let slot = reactor.slot(key);
+        let events = slot.events(direction);
+        (Some((key, events)), matches!(direction, Direction::Read) && slot.is_empty(events))
+    }
+
+    /// Its place in a reactor, if that watches it.
+    #[inline(always)]
+    fn key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
+        let first = self.watched.get()?;
+        if first.is_by(reactor) { Some(first.key) } else { self.other_key(reactor) }
+    }
+
+    #[cold]
+    fn other_key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
+        self.others.lock().iter().find(|watched| watched.is_by(reactor)).map(|watched| watched.key)
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
@@ -104,24 +162,26 @@ impl<T: AsFd> Source<T> {
         all: [&Self; N],
         direction: Direction,
         limit: Limit,
-        seen: [Option<u64>; N],
+        mut seen: [Seen; N],
     ) -> io::Result<()> {
-        let reactor = Current::with(|current| Some(current?.running.worker().shared().reactor().cloned()));
-        let Some(reactor) = reactor.transpose()? else {
+        let Some(running) = running() else {
             if current::is_worker() {
                 return Err(super::refusal().into());
             }
             return Self::wait_on_thread(all, direction, limit);
         };
-        let mut watched = [const { None }; N];
-        for (place, source) in watched.iter_mut().zip(all) {
-            *place = Some(source.watch(&reactor)?);
+        let reactor = running.worker().shared().reactor()?;
+        for (seen, source) in seen.iter_mut().zip(all) {
+            if seen.is_none() {
+                *seen = Some((source.watch(reactor)?, 0));
+            }
         }
         let mut numbers = [None; N];
+        running.worker().ready.fetch_ahead();
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
-            for ((number, watched), seen) in numbers.iter_mut().zip(watched.iter().flatten()).zip(seen) {
-                match watched.slot.join(direction, seen.unwrap_or(0), resumer.another(), &reactor) {
+            for (number, (key, events)) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
+                match reactor.slot(key).join(direction, events, resumer.another(), reactor) {
                     Ok(joined) => *number = Some(joined),
                     Err(resumer) => drop(resumer.send(())),
                 }
@@ -130,8 +190,8 @@ impl<T: AsFd> Source<T> {
         });
         // An event takes all waiters of its descriptor out. What this one has left at others is taken out here.
         if N > 1 || waited.is_err() {
-            for (number, watched) in numbers.into_iter().zip(watched.iter().flatten()) {
-                number.into_iter().for_each(|number| watched.slot.leave(direction, number, &reactor));
+            for (number, (key, _)) in numbers.into_iter().zip(seen.into_iter().flatten()) {
+                number.into_iter().for_each(|number| reactor.slot(key).leave(direction, number, reactor));
             }
         }
         waited.map_err(|stopped| match stopped {
@@ -141,23 +201,23 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Lets `reactor` watch it, if that does not yet.
-    fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Arc<Watched>> {
-        let mut all = self.watched.lock();
-        if let Some(watched) = all.iter().find(|watched| watched.reactor.as_ptr() == Arc::as_ptr(reactor)) {
-            return Ok(Arc::clone(watched));
+    #[cold]
+    fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Key> {
+        // Under this lock, so that it is watched once.
+        let mut others = self.others.lock();
+        if let Some(first) = self.watched.get().filter(|first| first.is_by(reactor)) {
+            return Ok(first.key);
+        }
+        if let Some(other) = others.iter().find(|other| other.is_by(reactor)) {
+            return Ok(other.key);
         }
         // A poller that is gone watches nothing.
-        all.retain(|watched| watched.reactor.strong_count() > 0);
-        let (key, slot) = reactor.add();
-        let fd = self.io.as_fd().as_raw_fd();
-        // SAFETY: it is taken out before it is closed (invariant 37).
-        if let Err(error) = unsafe { reactor.poller().add_with_mode(fd, Event::all(key), PollMode::Edge) } {
-            reactor.remove(key);
-            return Err(error);
-        }
-        let watched = Arc::new(Watched { reactor: Arc::downgrade(reactor), fd, key, slot });
-        all.push(Arc::clone(&watched));
-        Ok(watched)
+        others.retain(|watched| watched.reactor.strong_count() > 0);
+        let fd = self.io.as_fd();
+        let key = reactor.add(fd)?;
+        let watched = Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key };
+        others.extend(self.watched.set(watched).err());
+        Ok(key)
     }
 
     fn wait_on_thread<const N: usize>(all: [&Self; N], direction: Direction, limit: Limit) -> io::Result<()> {
@@ -187,14 +247,50 @@ pub(crate) fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the time of the socket's timeout is over")
 }
 
+impl From<Option<Duration>> for Limit {
+    fn from(longest: Option<Duration>) -> Self {
+        longest.map_or(Self::Never, |longest| super::now().checked_add(longest).map_or(Self::Never, Self::At))
+    }
+}
+
+/// The task that calls, which does not end before the call does.
+#[inline(always)]
+fn running<'a>() -> Option<&'a Running> {
+    // SAFETY: it is used in the frames of the task that it is of, by the calls of a source, and given to nobody.
+    unsafe { Current::get() }.map(|current| current.running)
+}
+
+/// What is there wins, although no event has told of it yet.
+#[cold]
+fn last_try<R>(tried: io::Result<R>, stopped: io::Error) -> io::Result<R> {
+    match tried {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(stopped),
+        done => done,
+    }
+}
+
+/// A read has found the end of what was there: see [`Slot::empty`](super::reactor::Slot::empty).
+#[inline(always)]
+fn tell_empty(seen: Seen) {
+    let reactor = running().and_then(|running| running.worker().shared().reactor.get());
+    if let (Some(reactor), Some((key, events))) = (reactor, seen) {
+        reactor.slot(key).empty(events);
+    }
+}
+
+impl Watched {
+    #[inline(always)]
+    fn is_by(&self, reactor: &Arc<Reactor>) -> bool {
+        self.reactor.as_ptr() == Arc::as_ptr(reactor)
+    }
+}
+
 impl Drop for Watched {
     fn drop(&mut self) {
         let Some(reactor) = self.reactor.upgrade() else { return };
         // SAFETY: it is open: a source closes it after this (invariant 37).
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        // It fails only if it is not watched.
-        let _ = reactor.poller().delete(fd);
-        reactor.remove(self.key);
+        reactor.remove(fd, self.key);
     }
 }
 

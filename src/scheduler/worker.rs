@@ -19,9 +19,10 @@
 //! - after [`CHAIN`] picks in a row by rule 1, one is made by rule 2. So a task that is ready is run after at most
 //!   `2 * (CHAIN + 1)` picks for each that was ready before it, and one that has not started, while others are ready, begins
 //!   after as many for each that is older;
-//! - every [`TURN`] picks the worker looks at its inbox, its timers, the I/O, and at what was spawned from outside: a wake
+//! - every [`TURN`] picks the worker looks at its inbox, its timers, and at what was spawned from outside: a wake
 //!   from another thread, a timer and a spawn from outside wait for at most `TURN` picks until they are in the queue, the
 //!   spawn at its head;
+//! - every fourth time it looks at the I/O too, which takes a system call;
 //! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
 
 use super::await_;
@@ -75,6 +76,8 @@ pub(crate) struct Worker {
     /// Whether the last pick by rule 2 was a ready task.
     pub(super) was_ready: Cell<bool>,
     passed: Cell<u32>,
+    /// See `idle.rs`.
+    pub(super) turns: Cell<u32>,
     /// Started tasks that have been suspended at least once, and have not ended.
     pub(super) started: RefCell<Vec<NonNull<Header>>>,
     /// Tasks for which there was no stack. One is tried again when a task ends.
@@ -163,6 +166,7 @@ impl Worker {
             chain: Cell::new(0),
             was_ready: Cell::new(false),
             passed: Cell::new(0),
+            turns: Cell::new(0),
             started: RefCell::default(),
             stalled: RefCell::default(),
             cells: RefCell::default(),
@@ -339,7 +343,7 @@ impl Worker {
     #[inline(never)]
     fn turn(&self) -> Option<NonNull<Header>> {
         self.look();
-        self.poll_io();
+        self.poll_io_in_turn();
         // Asked first, as `pop` of an empty queue has a fence.
         if !self.shared.injector.is_empty()
             && let Some(task) = self.shared.injector.pop()

@@ -16,6 +16,7 @@ mod cancelled;
 mod children;
 mod descriptors;
 mod echo;
+mod emptied;
 mod others;
 mod pipes;
 mod refused;
