@@ -197,15 +197,15 @@ fn drop_suspended(n: u64) -> Outcome {
 fn create_fresh(n: u64) -> Outcome {
     let mut kept = Vec::with_capacity(n as usize);
     let outcome = timed(|| {
-            let mut total = 0;
-            for i in 0..n {
-                let mut co = Coroutine::new(move |y: &Yielder<(), u64>, ()| {
-                    y.suspend(i);
-                });
-                total += co.resume(()).as_yield().unwrap_or(0);
-                kept.push(co);
-            }
-            total
+        let mut total = 0;
+        for i in 0..n {
+            let mut co = Coroutine::new(move |y: &Yielder<(), u64>, ()| {
+                y.suspend(i);
+            });
+            total += co.resume(()).as_yield().unwrap_or(0);
+            kept.push(co);
+        }
+        total
     });
     // They go with the process: what it takes to end them is not what is timed.
     std::mem::forget(kept);

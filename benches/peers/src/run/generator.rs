@@ -98,12 +98,13 @@ fn send(n: u64) -> Outcome {
 }
 
 fn value<const WORDS: usize>(n: u64) -> Outcome {
-    let mut echo = Gn::<[u64; WORDS]>::new_scoped_opt(LARGE, |mut s: Scope<'_, 'static, [u64; WORDS], [u64; WORDS]>| {
-        let mut x = wide(0);
-        loop {
-            x = s.yield_(x).expect("it is sent a value");
-        }
-    });
+    let mut echo =
+        Gn::<[u64; WORDS]>::new_scoped_opt(LARGE, |mut s: Scope<'_, 'static, [u64; WORDS], [u64; WORDS]>| {
+            let mut x = wide(0);
+            loop {
+                x = s.yield_(x).expect("it is sent a value");
+            }
+        });
     echo.raw_send(None);
     timed(|| {
         let mut total = 0;
@@ -117,16 +118,16 @@ fn value<const WORDS: usize>(n: u64) -> Outcome {
 fn create_fresh(n: u64) -> Outcome {
     let mut kept = Vec::with_capacity(n as usize);
     let outcome = timed(|| {
-            let mut total = 0;
-            for i in 0..n {
-                let mut co = Gn::new_scoped_local(move |mut s: Scope<'_, '_, (), u64>| {
-                    s.yield_with(i);
-                    done!()
-                });
-                total += co.resume().unwrap_or(0);
-                kept.push(co);
-            }
-            total
+        let mut total = 0;
+        for i in 0..n {
+            let mut co = Gn::new_scoped_local(move |mut s: Scope<'_, '_, (), u64>| {
+                s.yield_with(i);
+                done!()
+            });
+            total += co.resume().unwrap_or(0);
+            kept.push(co);
+        }
+        total
     });
     // They go with the process: what it takes to end them is not what is timed.
     std::mem::forget(kept);

@@ -185,13 +185,13 @@ fn drop_suspended(n: u64) -> Outcome {
 fn create_fresh(n: u64) -> Outcome {
     let mut kept = Vec::with_capacity(n as usize);
     let outcome = timed(|| {
-            let mut total = 0;
-            for i in 0..n {
-                let mut co = Generator::new(move |y| y.yield_(i));
-                total += co.next().unwrap_or(0);
-                kept.push(co);
-            }
-            total
+        let mut total = 0;
+        for i in 0..n {
+            let mut co = Generator::new(move |y| y.yield_(i));
+            total += co.next().unwrap_or(0);
+            kept.push(co);
+        }
+        total
     });
     // They go with the process: what it takes to end them is not what is timed.
     std::mem::forget(kept);
