@@ -112,7 +112,7 @@ fn systems(options: &Options) -> Result<(Vec<System>, Vec<Remark>), String> {
     for name in known.into_iter().filter(|name| options.wants_system(name)) {
         match system::prepare(name) {
             Ok(system) => systems.push(system),
-            Err(Absent(reason)) if options.no_skip => return Err(format!("{name} is not there: {reason}")),
+            Err(Absent(reason)) if !options.may_skip(name) => return Err(format!("{name} is not there: {reason}")),
             Err(Absent(reason)) => {
                 println!("skipped: {name}: {reason}");
                 remarks.push(Remark { system: name.to_owned(), text: format!("skipped: {reason}") });

@@ -15,7 +15,7 @@ Without names all of ROWS.md is measured; `sweep` is a group too. A name is a pa
   --report DIR    writes DIR/index.html
   --from FILE     measures nothing: reports what --json has written
   --test          runs everything once, in small, for the sums only
-  --no-skip       a system that is not there is an error
+  --may-skip NAME only this system may be missing; without it any may, and is skipped with its reason
   --list          prints the names of the workloads
   --rows          prints ROWS.md";
 
@@ -35,7 +35,8 @@ pub(crate) struct Options {
     pub(crate) report: Option<PathBuf>,
     pub(crate) from: Option<PathBuf>,
     pub(crate) test: bool,
-    pub(crate) no_skip: bool,
+    /// If any is named, the others must be there.
+    may_skip: Vec<String>,
     pub(crate) print: Option<Print>,
 }
 
@@ -50,7 +51,7 @@ impl Options {
             report: None,
             from: None,
             test: false,
-            no_skip: false,
+            may_skip: Vec::new(),
             print: None,
         };
         let mut arguments = env::args().skip(1);
@@ -64,7 +65,7 @@ impl Options {
                 "--report" => options.report = Some(value()?.into()),
                 "--from" => options.from = Some(value()?.into()),
                 "--test" => options.test = true,
-                "--no-skip" => options.no_skip = true,
+                "--may-skip" => options.may_skip.push(value()?),
                 "--list" => options.print = Some(Print::Names),
                 "--rows" => options.print = Some(Print::Rows),
                 "--help" | "-h" => options.print = Some(Print::Help),
@@ -89,6 +90,11 @@ impl Options {
     /// Whether a system is. Without ours there is no ratio.
     pub(crate) fn wants_system(&self, system: &str) -> bool {
         self.systems.is_empty() || system == crate::catalog::OURS || self.systems.iter().any(|name| name == system)
+    }
+
+    /// Whether a system may be missing.
+    pub(crate) fn may_skip(&self, system: &str) -> bool {
+        self.may_skip.is_empty() || self.may_skip.iter().any(|name| name == system)
     }
 
     /// The names of systems that were given.
