@@ -212,7 +212,7 @@ the two.
 - **Unit**: nanoseconds an item, of the CPU time of the whole process, user and system: what helper threads and collectors take is in it.
 - **Process**: each batch of each system has a process of its own, pinned to one CPU. It does a tenth of its work first, untimed,
   where that does not change what is measured. Batches are interleaved: one of each system, then the next of each.
-- **Figures**: minimum, median and quartiles of the batches (15, or 5 where one takes long); the ratio is the median of the ratios of
+- **Figures**: minimum, median and quartiles of the batches (15; 5 in the sweep, and where one takes more than a second); the ratio is the median of the ratios of
   batches of the same round. A goal is a ratio: ours by that peer's. Goals that are missed are told as plainly as those that are met.
 - **Trip**: a *round trip* is two switches, there and back. *One way* is one of whatever the row says.
 - **Sum**: each batch prints what it has computed, and the harness knows the answer.

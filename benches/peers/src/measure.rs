@@ -85,6 +85,8 @@ impl<'a> Measuring<'a> {
                 Err(error) => self.failures.push(error),
             }
         }
+        let fewer: usize = all.iter().map(|one| self.options.batches - one.batches).sum();
+        self.progress.set_length(self.progress.length().unwrap_or_default().saturating_sub(fewer as u64));
         for batch in 0..self.options.batches {
             // Who goes first changes from round to round.
             let first = batch % all.len().max(1);
@@ -158,7 +160,7 @@ impl<'a> Measuring<'a> {
             if let Some((reached, reason)) =
                 measured.iter().find_map(|words| Some((words.get("live")?, words.get("stopped")?)))
             {
-                let text = format!("{name}: stops at {reached} live ones: {}", reason.replace('_', " "));
+                let text = format!("{name}: stops at {reached} live ones: {}", reason);
                 self.remarks.push(Remark { system: system.name.to_owned(), text });
             }
         }
@@ -247,8 +249,13 @@ fn run(system: &System, workload: &str, n: u64, expected: u64) -> Result<HashMap
     if !output.status.success() {
         return Err(format!("{command:?} has failed, {}:\n{errors}", output.status));
     }
-    let words = text.split_whitespace().filter_map(|word| word.split_once('='));
-    let words: HashMap<String, String> = words.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    // Why one has stopped is the rest of the line.
+    let (words, stopped) = text.split_once(" stopped=").unwrap_or((&text, ""));
+    let words = words.split_whitespace().filter_map(|word| word.split_once('='));
+    let mut words: HashMap<String, String> = words.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    if !stopped.is_empty() {
+        words.insert("stopped".to_owned(), stopped.trim().to_owned());
+    }
     let sum = words.get("sum").map_or("none", String::as_str);
     if sum != expected.to_string() && !words.contains_key("stopped") {
         return Err(format!("{command:?} has computed {sum}, and {expected} is right: {text}{errors}"));

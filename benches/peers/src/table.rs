@@ -11,7 +11,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     for row in rows {
         if row.workload != last {
             last = &row.workload;
-            let live = row.live.map_or_else(String::new, |live| format!(", {live} live"));
+            let live = row.live.map_or_else(String::new, |live| format!(", {} live", count(live)));
             let _ = writeln!(text, "\n{}{live} ({}, {}): {}", row.workload, row.unit, row.trip, row.what);
             let (min, median, quartiles) = ("min", "median", "quartiles");
             let _ = writeln!(text, "  {:16}{min:>12}{median:>12}{quartiles:>26}{:>10}  quartiles", "", "ratio");
@@ -43,17 +43,19 @@ pub(crate) fn table(rows: &[Row]) -> String {
 
 /// Three digits that say something.
 pub(crate) fn figure(value: f64) -> String {
-    let value = if value == 0.0 { 0.0 } else { value };
     match value.abs() {
         0.0 => "0".to_owned(),
         small if small < 0.01 => format!("{value:.1e}"),
         small if small < 10.0 => format!("{value:.2}"),
         small if small < 100.0 => format!("{value:.1}"),
-        _ => {
-            let digits = format!("{:.0}", value.abs());
-            let grouped: Vec<&str> =
-                digits.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).expect("digits")).collect();
-            format!("{}{}", if value < 0.0 { "-" } else { "" }, grouped.join(","))
-        }
+        large => format!("{}{}", if value < 0.0 { "-" } else { "" }, count(large.round() as u64)),
     }
+}
+
+/// A number by groups of three digits.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).expect("digits")).collect();
+    groups.join(",")
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 const ROW: f64 = 20.0;
 const LEFT: f64 = 84.0;
-const RIGHT: f64 = 262.0;
+const RIGHT: f64 = 244.0;
 
 /// The systems of one workload, in ascending order of their medians.
 pub(crate) fn chart(rows: &[&Row]) -> String {
@@ -69,6 +69,6 @@ fn bar(svg: &mut String, row: &Row, scale: &Scale, top: f64) {
             (if ratio < 1.0 { " class=\"lose\"" } else { " class=\"faint\"" }, format!("{}×", figure(ratio)))
         }
     };
-    let _ = writeln!(svg, "<text x=\"304\" y=\"{text}\" text-anchor=\"end\"{weight}>{}</text>", figure(row.median));
+    let _ = writeln!(svg, "<text x=\"292\" y=\"{text}\" text-anchor=\"end\"{weight}>{}</text>", figure(row.median));
     let _ = writeln!(svg, "<text x=\"{WIDTH}\" y=\"{text}\" text-anchor=\"end\"{class}>{ratio}</text></g>");
 }

@@ -19,7 +19,7 @@ const DASHES: [&str; 6] = ["6 3", "2 3", "9 3 2 3", "1 3", "12 4", "4 2"];
 
 /// Rows at their places on the horizontal axis, which is named.
 pub(crate) fn chart(points: &[(&Row, f64)], axis: &str) -> String {
-    let x = Scale::decades(points.iter().map(|(_, x)| x * 1.2), LEFT, RIGHT);
+    let x = Scale::whole(points.iter().map(|(_, x)| *x), LEFT, RIGHT);
     let y = Scale::decades(points.iter().flat_map(|(row, _)| [row.quartiles[0], row.quartiles[1]]), BOTTOM, TOP);
     let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n");
     for (x, name) in x.ticks() {

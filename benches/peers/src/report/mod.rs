@@ -1,15 +1,15 @@
 //! One page of all of it, which needs nothing else: no network, no script.
 
+mod balance;
 mod bars;
 mod lines;
 mod style;
 mod svg;
 
-use crate::catalog::OURS;
 use crate::result::{Results, Row};
-use crate::table::figure;
+use crate::table::{count, figure};
 use std::fmt::Write;
-use svg::escape;
+use svg::{escape, prose};
 
 /// What a user would write without coroutines: no peer that could be lost to.
 const BOUND: &str = "hand";
@@ -26,10 +26,11 @@ pub(crate) fn page(results: &Results) -> String {
     );
     html += "<p>CPU time of an item, in nanoseconds where nothing else is said. Each batch is a process of its own, pinned to one CPU; batches of \
              all systems are interleaved. Shown is the <b>median</b>; the whisker has half of the batches between its ends, and the tick is the \
-             least. A ratio is the median of the ratios to switchback's batch of the same round: above 1, switchback is faster. Absolute figures \
+             least. A ratio is the median of the ratios to switchback's batch of the same round: above 1, switchback is faster. Bars \
+             and lines are on scales of powers of ten. Absolute figures \
              differ from machine to machine; compare ratios.</p>\n";
     machine(&mut html, results);
-    balance(&mut html, results);
+    balance::write(&mut html, results);
     goals(&mut html, results);
     groups(&mut html, results);
     sweep(&mut html, results);
@@ -70,79 +71,6 @@ fn machine(html: &mut String, results: &Results) {
     *html += "</dl>\n";
 }
 
-/// How a peer's figure lies to ours.
-#[derive(PartialEq)]
-enum Side {
-    Faster,
-    /// The quartiles of the ratios have 1 between them.
-    Noise,
-    Slower,
-}
-
-fn side(&[_, low, high]: &[f64; 3]) -> Side {
-    match () {
-        () if high < 1.0 => Side::Faster,
-        () if low > 1.0 => Side::Slower,
-        () => Side::Noise,
-    }
-}
-
-/// What is lost, row by row; then how many rows are lost and won against each peer.
-fn balance(html: &mut String, results: &Results) {
-    let compared: Vec<(&Row, [f64; 3])> = results
-        .rows
-        .iter()
-        .filter(|row| row.system != OURS && row.system != BOUND)
-        .filter_map(|row| Some((row, row.ratio?)))
-        .collect();
-    if compared.is_empty() {
-        return;
-    }
-    *html += "<h2>Where a peer takes less</h2>\n";
-    let mut lost: Vec<&(&Row, [f64; 3])> = compared.iter().filter(|(_, ratio)| ratio[0] < 1.0).collect();
-    lost.sort_by(|a, b| a.1[0].total_cmp(&b.1[0]));
-    if lost.is_empty() {
-        *html += "<p>In no row.</p>\n";
-    } else {
-        *html += "<div class=\"wide\"><table>\n<tr><th>row<th>peer<th>its ratio to ours<th>quartiles<th>ours<th>its\n";
-        for (row, ratio) in lost {
-            let ours = results
-                .rows
-                .iter()
-                .find(|ours| ours.system == OURS && ours.workload == row.workload && ours.live == row.live);
-            let noise = if side(ratio) == Side::Noise { " (within the noise)" } else { "" };
-            let _ = writeln!(
-                html,
-                "<tr><td>{}<td>{}<td class=\"lose\">{}<td>{}–{}{noise}<td>{}<td>{} {}",
-                escape(&name(row)),
-                escape(&row.system),
-                figure(ratio[0]),
-                figure(ratio[1]),
-                figure(ratio[2]),
-                ours.map_or_else(String::new, |ours| figure(ours.median)),
-                figure(row.median),
-                row.unit
-            );
-        }
-        *html += "</table></div>\n";
-    }
-    *html += "<h2>Rows by peer</h2>\n<div class=\"wide\"><table>\n<tr><th>peer<th>rows<th>it takes less<th>within the noise<th>it takes more\n";
-    let mut peers: Vec<&str> = Vec::new();
-    for (row, _) in &compared {
-        if !peers.contains(&row.system.as_str()) {
-            peers.push(&row.system);
-        }
-    }
-    for peer in peers {
-        let sides: Vec<Side> =
-            compared.iter().filter(|(row, _)| row.system == peer).map(|(_, ratio)| side(ratio)).collect();
-        let count = |wanted: &Side| sides.iter().filter(|side| *side == wanted).count();
-        let [less, noise, more] = [Side::Faster, Side::Noise, Side::Slower].map(|side| count(&side));
-        let _ = writeln!(html, "<tr><td>{}<td>{}<td>{less}<td>{noise}<td>{more}", escape(peer), sides.len());
-    }
-    *html += "</table></div>\n";
-}
-
 /// Missed ones first.
 fn goals(html: &mut String, results: &Results) {
     let mut goals: Vec<_> = results.rows.iter().filter_map(|row| Some((row, row.goal.as_ref()?))).collect();
@@ -171,7 +99,7 @@ fn goals(html: &mut String, results: &Results) {
 
 /// A row's name, with how many are live where it is one of the sweep.
 fn name(row: &Row) -> String {
-    row.live.map_or_else(|| row.workload.clone(), |live| format!("{}, {} live", row.workload, figure(live as f64)))
+    row.live.map_or_else(|| row.workload.clone(), |live| format!("{}, {} live", row.workload, count(live)))
 }
 
 /// The names of what `rows` has, each once, in order.
@@ -210,8 +138,8 @@ fn sweep(html: &mut String, results: &Results) {
     if workloads.is_empty() {
         return;
     }
-    *html += "<h2>Many live ones</h2>\n<p>sweep-1 yields one call down, sweep-16 sixteen calls down. A line ends where its system did, or where \
-              it was stopped.</p>\n<div class=\"cards\">\n";
+    *html += "<h2>Many live ones</h2>\n<p>sweep-1 yields one call down, sweep-16 sixteen calls down. A line ends where its system did. \
+              What is zero lies at the lower edge.</p>\n<div class=\"cards\">\n";
     for workload in workloads {
         let points: Vec<(&Row, f64)> =
             rows().filter(|row| row.workload == workload).filter_map(|row| Some((row, row.live? as f64))).collect();
@@ -226,7 +154,7 @@ fn card(html: &mut String, title: &str, what: &str, chart: &str) {
         html,
         "<figure class=\"card\"><figcaption><b>{}</b> {}</figcaption>\n{chart}</figure>",
         escape(title),
-        escape(what)
+        prose(what)
     );
 }
 
@@ -246,7 +174,7 @@ fn figures(html: &mut String, results: &Results) {
             figure(row.median),
             figure(row.quartiles[0]),
             figure(row.quartiles[1]),
-            figure(row.n as f64),
+            count(row.n),
             row.batches
         );
     }

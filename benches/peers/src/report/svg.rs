@@ -1,7 +1,7 @@
 //! What charts are made of.
 
 use crate::result::Row;
-use crate::table::figure;
+use crate::table::{count, figure};
 
 /// Width of all charts, in units of their own: about a phone's.
 pub(crate) const WIDTH: f64 = 350.0;
@@ -9,6 +9,12 @@ pub(crate) const WIDTH: f64 = 350.0;
 /// Text that means nothing to HTML.
 pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The same, where what is between backticks is code.
+pub(crate) fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts.map(|(i, part)| if i % 2 == 0 { escape(part) } else { format!("<code>{}</code>", escape(part)) }).collect()
 }
 
 /// Powers of ten, from one place to another.
@@ -34,6 +40,13 @@ impl Scale {
         Self { low, high: high.max(low + 1.0), from, to }
     }
 
+    /// From the least of `values` to the greatest.
+    pub(crate) fn whole(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+        let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) = (low.max(1.0).log10().floor(), high.max(10.0).log10());
+        Self { low, high: high.max(low + 1.0), from, to }
+    }
+
     /// Where a value is. What is not above zero is at the edge.
     pub(crate) fn place(&self, value: f64) -> f64 {
         let part = if value > 0.0 { (value.log10() - self.low) / (self.high - self.low) } else { 0.0 };
@@ -42,7 +55,7 @@ impl Scale {
 
     /// The decades: the place and the name of each, not more than six names.
     pub(crate) fn ticks(&self) -> impl Iterator<Item = (f64, Option<String>)> {
-        let decades = (self.high - self.low) as i32;
+        let decades = (self.high - self.low).round() as i32;
         let step = (decades + 5) / 6;
         (0..=decades).map(move |decade| {
             let value = 10_f64.powi(self.low as i32 + decade);
@@ -66,7 +79,7 @@ pub(crate) fn title(row: &Row) -> String {
     let ratio = row.ratio.map_or_else(String::new, |[ratio, low, high]| {
         format!("; ratio to ours {} ({}–{})", figure(ratio), figure(low), figure(high))
     });
-    let live = row.live.map_or_else(String::new, |live| format!(", {} live", figure(live as f64)));
+    let live = row.live.map_or_else(String::new, |live| format!(", {} live", count(live)));
     escape(&format!(
         "{} ({}){live}: median {} {}, min {}, quartiles {}–{}{ratio}; {} batches of {}",
         row.system,
@@ -77,6 +90,6 @@ pub(crate) fn title(row: &Row) -> String {
         figure(row.quartiles[0]),
         figure(row.quartiles[1]),
         row.batches,
-        figure(row.n as f64)
+        count(row.n)
     ))
 }

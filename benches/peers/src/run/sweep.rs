@@ -53,7 +53,7 @@ fn measure<L: Live>(n: usize, frames: u32) {
     let mut live = match L::create(&mut pool, n, frames) {
         Ok(live) => live,
         Err((reached, reason)) => {
-            return println!("live={reached} stopped={}", reason.replace(char::is_whitespace, "_"));
+            return println!("live={reached} stopped={reason}");
         }
     };
     let create = each(cpu_time() - start, n);
