@@ -12,8 +12,8 @@
  *   that leaves it ends the process, with a message.)
  * - Values are `uintptr_t`: numbers, or pointers to what the two sides agree on. The library never follows them.
  *
- * Here are: coroutines; tasks, channels of words, mutexes, the suspension primitive, and waiting for descriptors. Not yet here:
- * offloading. switchback_inline.h has resume, send and yield inline.
+ * Here are: coroutines; tasks, channels of words, mutexes, the suspension primitive, waiting for descriptors, and offloading.
+ * switchback_inline.h has resume, send and yield inline.
  */
 #ifndef SWITCHBACK_H
 #define SWITCHBACK_H
@@ -219,8 +219,9 @@ typedef struct swb_run_options {
     size_t main_stack_size; /* of the first task; 0: 2 MiB */
     uint64_t grace;         /* how long to wait for cancelled tasks at the end; 0: 5 s */
     int32_t virtual_clock;  /* not 0: time stands still while a task can run, and jumps when all wait. For tests */
+    size_t offload_threads; /* how many threads swb_offload() may have; 0: 64 */
 } swb_run_options;
-#define SWB_RUN_OPTIONS_INIT { sizeof(swb_run_options), 0, 0, 0, 0, 0 }
+#define SWB_RUN_OPTIONS_INIT { sizeof(swb_run_options), 0, 0, 0, 0, 0, 0 }
 
 typedef struct swb_task_options {
     size_t size;       /* sizeof(swb_task_options) */
@@ -341,6 +342,30 @@ swb_status swb_resumer_drop(swb_resumer *resumer);
 swb_status swb_wait_readable(int fd, uint64_t timeout);
 swb_status swb_wait_writable(int fd, uint64_t timeout);
 #endif
+
+/* ---- Work that blocks its thread ------------------------------------------------------------------------------------------- */
+
+/* What is to be run beside the workers. It is in no task: calls of this library are there those of a thread. */
+typedef uintptr_t (*swb_blocking)(void *data);
+
+/*
+ * Called once if the call of swb_offload() was cut short, when nobody uses `data` any more, on whatever thread. `has_run` is 0 if the
+ * function never began; else `value` is what it has returned. It must not wait.
+ */
+typedef void (*swb_abandoned)(void *data, int32_t has_run, uintptr_t value);
+
+/*
+ * Runs `function` on a thread of the runtime's beside the workers, and suspends the task meanwhile: for what would hold up the worker
+ * and its tasks, as files, getaddrinfo(), or a library that blocks. There are 64 such threads at most (swb_run_options), started when
+ * they are needed. Outside of tasks it runs in place, and neither a timeout nor a cancellation ends it.
+ *
+ * With NULL for `abandoned` nothing cuts this short, so `data` may be on your stack, and `timeout` must be SWB_FOREVER: SWB_OK, with what
+ * the function has returned in `*result`.
+ *
+ * Else it is cut short by SWB_TIMED_OUT and SWB_CANCELLED. Then `data` is no longer yours: the function may be running, as no thread can
+ * be stopped, or never run; `abandoned` gets it, even before this returns. With SWB_OK it is not called. SWB_INVALID: nothing is.
+ */
+swb_status swb_offload(swb_blocking function, void *data, swb_abandoned abandoned, uint64_t timeout, uintptr_t *result);
 
 #ifdef __cplusplus
 }

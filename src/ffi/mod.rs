@@ -9,6 +9,7 @@
 //! | tasks, and how they wait | `task.rs`, `wait.rs` |
 //! | channels, mutexes, the suspension primitive | `channel.rs`, `mutex.rs`, `resumer.rs` |
 //! | waiting for descriptors | `descriptor.rs` |
+//! | work that blocks its thread | `offload.rs` |
 //!
 //! No panic and no unwind crosses a frame of C: every function catches ([`guard::guarded`]), and bodies are told of a throw, an exit
 //! and a cancellation by the status that their call returns (invariants 41 to 45 of docs/SAFETY.md).
@@ -19,6 +20,7 @@ mod channel;
 mod descriptor;
 mod guard;
 mod mutex;
+mod offload;
 mod options;
 mod owner;
 mod resumer;

@@ -59,6 +59,7 @@ pub(super) struct RunOptions {
     pub(super) main_stack_size: usize,
     pub(super) grace: u64,
     pub(super) virtual_clock: i32,
+    pub(super) offload_threads: usize,
 }
 
 // SAFETY: as above.

@@ -104,6 +104,9 @@ fn runtime(options: RunOptions) -> Result<Runtime, Status> {
     if options.main_stack_size != 0 {
         builder = builder.main_stack_size(options.main_stack_size);
     }
+    if options.offload_threads != 0 {
+        builder = builder.offload_threads(options.offload_threads);
+    }
     if options.grace != 0 {
         builder = builder.grace(Duration::from_nanos(options.grace));
     }

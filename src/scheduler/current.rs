@@ -217,6 +217,11 @@ impl Running {
     }
 }
 
+/// Whether the calling task keeps no other waiting that is ready. So it is outside of tasks.
+pub(crate) fn is_alone() -> bool {
+    Current::with(|current| current.is_none_or(|current| current.running.worker().ready.is_empty()))
+}
+
 /// The task that runs on this thread, and its worker.
 #[derive(Clone, Copy)]
 pub(super) struct Current<'a> {

@@ -78,6 +78,8 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+#[cfg(feature = "capi")]
+pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};
@@ -89,7 +91,7 @@ pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
 pub(crate) use claim::{Claimed, Limit, Stopped, suspend_caught_until, suspend_until};
 pub(crate) use clock::Clock;
-pub(crate) use current::tell_wait;
+pub(crate) use current::{is_alone, tell_wait};
 pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};

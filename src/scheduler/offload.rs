@@ -55,10 +55,10 @@ where
     T: Send,
 {
     // SAFETY: it is shielded.
-    match unsafe { run(f, true, Location::caller()) } {
+    match unsafe { run(f, true, Limit::Never, Location::caller()) } {
         Ok(value) => value,
         // By the end of the runtime, which has given up the task; a worker that is late may run it once more.
-        Err(cancelled) => panic!("what was offloaded cannot be waited for any more: {cancelled}"),
+        Err(stopped) => panic!("what was offloaded cannot be waited for any more: {}", cancelled(stopped)),
     }
 }
 
@@ -98,7 +98,28 @@ where
     T: Send + 'static,
 {
     // SAFETY: they borrow nothing.
-    unsafe { run(f, false, Location::caller()) }
+    unsafe { run(f, false, Limit::Never, Location::caller()) }.map_err(cancelled)
+}
+
+/// [`offload_or_cancelled`] that is cut short when the time is over as well. In place, there is no limit.
+#[cfg(feature = "capi")]
+#[track_caller]
+pub(crate) fn offload_until<F, T>(limit: Limit, f: F) -> Result<T, Stopped>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: they borrow nothing.
+    unsafe { run(f, false, limit, Location::caller()) }
+}
+
+/// Why a wait without a limit has ended.
+#[cold]
+fn cancelled(stopped: Stopped) -> Cancelled {
+    match stopped {
+        Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => cancelled,
+        Stopped::TimedOut => unreachable!("there is no limit"),
+    }
 }
 
 /// A closure, and who waits for its end.
@@ -134,8 +155,8 @@ where
 
 /// # Safety
 ///
-/// It is `shielded`, or neither `F` nor `T` borrows.
-unsafe fn run<F, T>(f: F, shielded: bool, called_at: &'static Location<'static>) -> Result<T, Cancelled>
+/// It is `shielded` and there is no limit, or neither `F` nor `T` borrows.
+unsafe fn run<F, T>(f: F, shielded: bool, limit: Limit, called_at: &'static Location<'static>) -> Result<T, Stopped>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -147,7 +168,7 @@ where
         let mut number = None;
         let counted = Counted::new(&shared.offloaded);
         // Caught, as std panics where a thread is to have a name that none can have.
-        let waited = suspend_caught_until(Limit::Never, shielded, |resumer| {
+        let waited = suspend_caught_until(limit, shielded, |resumer| {
             tell_wait("offloaded work", None);
             number = shared.threads.queue(called_at, || {
                 let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), resumer });
@@ -161,14 +182,16 @@ where
         match (waited, f) {
             (Ok(Ok(value)), _) => Ok(value),
             (Ok(Err(payload)), _) => panic::resume_unwind(payload),
-            (Err(Stopped::Cancelled(cancelled)), _) => {
+            (Err(stopped @ (Stopped::Cancelled(_) | Stopped::TimedOut)), _) => {
                 take_back(shared, number);
-                Err(cancelled)
+                Err(stopped)
             }
             // It was not queued: there is nothing to suspend here, or no thread.
             (Err(_), Some(f)) => Ok(f()),
             // It was dropped with its queue, by the end of the runtime.
-            (Err(_), None) => Err(Cancelled::new(CancelReason::Shutdown, running.header().scope_id())),
+            (Err(_), None) => {
+                Err(Stopped::Cancelled(Cancelled::new(CancelReason::Shutdown, running.header().scope_id())))
+            }
         }
     })
 }

@@ -132,7 +132,7 @@ pub fn send<T>(sender: &SyncSender<T>, value: T) -> Result<(), SendError<T>> {
 /// See [`RecvError`].
 #[inline]
 pub fn recv<T>(receiver: &Receiver<T>) -> Result<T, RecvError> {
-    receiver.channel().recv(Limit::Never).map_err(RecvError::from)
+    receiver.recv_stopping(Limit::Never).map_err(RecvError::from)
 }
 
 /// Why a message was not sent, with the message.

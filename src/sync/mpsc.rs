@@ -7,11 +7,9 @@
 //! received, and one for which there is room is sent, cancelled or not.
 #![forbid(unsafe_code)]
 
-use super::channel::{Channel, RecvStop, SendStop};
+use super::channel::{Channel, RecvStop, Run, SendStop};
 use crate::scheduler::{Limit, Stopped};
-use core::cell::Cell;
 use core::fmt;
-use core::marker::PhantomData;
 use std::sync::Arc;
 pub use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 use std::time::Duration;
@@ -72,7 +70,8 @@ pub struct SyncSender<T>(Arc<Channel<T>>);
 pub struct Receiver<T> {
     channel: Arc<Channel<T>>,
     /// As in std, it may be sent to others, but not be shared.
-    _not_sync: PhantomData<Cell<()>>,
+    /// Not for several threads at once, so neither is the receiver.
+    run: Run,
 }
 
 impl<T> Sender<T> {
@@ -158,11 +157,16 @@ impl<T> std::error::Error for SendTimeoutError<T> {}
 
 impl<T> Receiver<T> {
     fn new(channel: Arc<Channel<T>>) -> Self {
-        Self { channel, _not_sync: PhantomData }
+        Self { channel, run: Run::default() }
     }
 
     pub(crate) fn channel(&self) -> &Channel<T> {
         &self.channel
+    }
+
+    #[inline(always)]
+    pub(super) fn recv_stopping(&self, limit: Limit) -> Result<T, RecvStop> {
+        self.channel.recv_in(&self.run, limit)
     }
 
     /// Waits for a message.
@@ -173,7 +177,7 @@ impl<T> Receiver<T> {
     /// suspended.
     #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.channel.recv(Limit::Never).map_err(|_| RecvError)
+        self.recv_stopping(Limit::Never).map_err(|_| RecvError)
     }
 
     /// Receives without waiting.
@@ -191,7 +195,7 @@ impl<T> Receiver<T> {
     ///
     /// As [`recv`](Self::recv), and when the time is over.
     pub fn recv_timeout(&self, longest: Duration) -> Result<T, RecvTimeoutError> {
-        self.channel.recv(Limit::After(longest)).map_err(|stop| match stop {
+        self.recv_stopping(Limit::After(longest)).map_err(|stop| match stop {
             RecvStop::Stopped(Stopped::TimedOut) => RecvTimeoutError::Timeout,
             RecvStop::Closed | RecvStop::Stopped(_) => RecvTimeoutError::Disconnected,
         })

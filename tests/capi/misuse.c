@@ -292,6 +292,87 @@ static void ask(swb_resumer *resumer, void *thread) {
 
 static void keep(swb_resumer *resumer, void *place) { *(swb_resumer **)place = resumer; }
 
+/* What an offloaded function shares with the task that has it run. */
+typedef struct work {
+    int gate[2];         /* it returns when something is to be read here; -1: at once */
+    pthread_t thread;    /* where it has run */
+    uintptr_t value;     /* what it returns */
+    int begun[2];        /* it writes here when it begins; -1: not */
+    int abandoned[2];    /* how it was given up is written here */
+} work;
+
+static uintptr_t works(void *data) {
+    work *const self = data;
+    char byte = 1;
+    self->thread = pthread_self();
+    CHECK(swb_spawn(NULL, sleeper, NULL, NULL), SWB_NO_RUNTIME);
+    CHECK(swb_current() == NULL, 1);
+    if (self->begun[1] >= 0) CHECK(write(self->begun[1], &byte, 1), 1);
+    if (self->gate[0] >= 0) CHECK(read(self->gate[0], &byte, 1), 1);
+    return self->value;
+}
+
+static void is_abandoned(void *data, int32_t has_run, uintptr_t value) {
+    work *const self = data;
+    const char byte = (char)(has_run ? value : 100);
+    CHECK(write(self->abandoned[1], &byte, 1), 1);
+}
+
+static swb_status offloads(void *data, uintptr_t *result) {
+    return swb_offload(works, data, is_abandoned, SWB_FOREVER, result);
+}
+
+/* In a task, with one thread for what is offloaded. */
+static swb_status offloading(void *data, uintptr_t *result) {
+    work at_once = { { -1, -1 }, 0, 3, { -1, -1 }, { -1, -1 } }, late = at_once, never = at_once;
+    swb_task *task;
+    uintptr_t value = 0;
+    int32_t ended = 1;
+    char byte = 0;
+    (void)data;
+    (void)result;
+    at_once.thread = pthread_self();
+    CHECK(swb_offload(NULL, NULL, NULL, SWB_FOREVER, NULL), SWB_INVALID);
+    CHECK(swb_offload(works, &at_once, NULL, 1000, NULL), SWB_INVALID);
+    CHECK(swb_offload(works, &at_once, NULL, SWB_FOREVER, &value), SWB_OK);
+    CHECK(value, 3);
+    CHECK(pthread_equal(at_once.thread, pthread_self()), 0);
+    CHECK(swb_offload(works, &at_once, is_abandoned, SWB_FOREVER, NULL), SWB_OK);
+
+    /* One that has begun is left behind; one that waits for its thread never begins. */
+    late.value = 7;
+    CHECK(pipe(late.gate), 0);
+    CHECK(pipe(late.begun), 0);
+    CHECK(pipe(late.abandoned), 0);
+    CHECK(pipe(never.abandoned), 0);
+    CHECK(swb_spawn(&task, offloads, &late, NULL), SWB_OK);
+    CHECK(swb_wait_readable(late.begun[0], SWB_FOREVER), SWB_OK);
+    CHECK(swb_offload(works, &never, is_abandoned, 1000, &value), SWB_TIMED_OUT);
+    CHECK(read(never.abandoned[0], &byte, 1), 1);
+    CHECK(byte, 100);
+    CHECK(swb_cancel(task), SWB_OK);
+    CHECK(swb_join(task, SWB_FOREVER, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_CANCELLED);
+    CHECK(swb_wait_readable(late.abandoned[0], 0), SWB_TIMED_OUT);
+    CHECK(write(late.gate[1], &byte, 1), 1);
+    CHECK(swb_wait_readable(late.abandoned[0], SWB_FOREVER), SWB_OK);
+    CHECK(read(late.abandoned[0], &byte, 1), 1);
+    CHECK(byte, 7);
+    for (int end = 0; end < 2; end++) {
+        CHECK(close(late.gate[end]) | close(late.begun[end]), 0);
+        CHECK(close(late.abandoned[end]) | close(never.abandoned[end]), 0);
+    }
+    return SWB_OK;
+}
+
+static void offloading_outside(void) {
+    work at_once = { { -1, -1 }, 0, 5, { -1, -1 }, { -1, -1 } };
+    uintptr_t value = 0;
+    CHECK(swb_offload(works, &at_once, is_abandoned, 0, &value), SWB_OK);
+    CHECK(value, 5);
+    CHECK(pthread_equal(at_once.thread, pthread_self()) != 0, 1);
+}
+
 static swb_status first(void *data, uintptr_t *result) {
     swb_task *task, *itself;
     uintptr_t value, sum = 0;
@@ -363,12 +444,16 @@ static void tasks(void) {
     options.workers = 1;
     CHECK(swb_run(is_polite, NULL, &options, &ended, NULL), SWB_OK);
     CHECK(ended, SWB_OK);
+    options.offload_threads = 1;
+    CHECK(swb_run(offloading, NULL, &options, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_OK);
 }
 
 int main(void) {
     coroutines();
     many();
     descriptors();
+    offloading_outside();
     tasks();
     puts("all is well");
     return 0;

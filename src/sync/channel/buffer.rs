@@ -33,12 +33,13 @@ impl<T> Buffer<T> {
         }
     }
 
-    /// An empty one is told by two loads, where a `pop` is a fence.
+    /// An empty one is told by two loads, where a `pop` is a fence. Not where it `is_stream`, and hardly ever empty: where messages come
+    /// from another CPU, these would have to fetch what that one is about to write again.
     #[inline(always)]
-    pub(super) fn pop(&self) -> Option<T> {
+    pub(super) fn pop(&self, is_stream: bool) -> Option<T> {
         match self {
-            Self::Ring(ring) if !ring.is_empty() => ring.pop(),
-            Self::List(list) if !list.is_empty() => list.pop(),
+            Self::Ring(ring) if is_stream || !ring.is_empty() => ring.pop(),
+            Self::List(list) if is_stream || !list.is_empty() => list.pop(),
             _ => None,
         }
     }
@@ -56,6 +57,24 @@ impl<T> Buffer<T> {
     pub(super) fn is_full(&self) -> bool {
         match self {
             Self::Ring(ring) => ring.is_full(),
+            Self::List(_) => false,
+            Self::None => true,
+        }
+    }
+
+    /// Whether there is room for that many.
+    pub(super) fn is_long(&self, messages: u32) -> bool {
+        match self {
+            Self::Ring(ring) => ring.capacity() >= messages as usize,
+            Self::List(_) => true,
+            Self::None => false,
+        }
+    }
+
+    /// Whether more than so many quarters of a ring are full.
+    pub(super) fn is_filled_to(&self, quarters: usize) -> bool {
+        match self {
+            Self::Ring(ring) => ring.len() > ring.capacity() / 4 * quarters,
             Self::List(_) => false,
             Self::None => true,
         }

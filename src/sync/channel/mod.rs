@@ -17,6 +17,7 @@
 //! | NO_SENDERS | the last sender is gone: what is there is still to be had |
 //! | HANDED | there is a message that was handed to a taker that waits for several things, and has not come for it yet |
 //! | NO_RECEIVER | the receiver, of which there is one, is gone: nothing is taken any more |
+//! | AHEAD | who sends is to fall back: see `run.rs`. A hint |
 //!
 //! **No wake-up is lost**: who waits first sets its flag and then looks at the buffer once more; who changes the buffer looks
 //! at the flags after that. Each of the two is a locked instruction or a fence between a write and a read, so one of them sees
@@ -24,9 +25,11 @@
 #![forbid(unsafe_code)]
 
 mod buffer;
+mod run;
 mod settle;
 mod wait;
 
+pub(crate) use run::Run;
 pub(crate) use wait::{RecvStop, SendStop};
 
 use super::latch::{Held, Latch};
@@ -43,6 +46,7 @@ const GIVERS: u8 = 2;
 const NO_SENDERS: u8 = 4;
 const NO_RECEIVER: u8 = 8;
 const HANDED: u8 = 16;
+const AHEAD: u8 = 32;
 
 /// See the module.
 pub(crate) struct Channel<T> {
@@ -142,6 +146,9 @@ impl<T> Channel<T> {
 
     #[inline(never)]
     fn try_send_slow(&self, value: T) -> Result<(), TrySendError<T>> {
+        if self.waiting.flags.load(Ordering::Relaxed) & AHEAD != 0 {
+            self.fall_back();
+        }
         let mut queues = self.waiting.queues.lock();
         let wake = self.offer(&mut queues, value)?;
         drop(queues);
@@ -152,10 +159,15 @@ impl<T> Channel<T> {
     /// Receives without waiting.
     #[inline(always)]
     pub(crate) fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.try_recv_in(false)
+    }
+
+    #[inline(always)]
+    fn try_recv_in(&self, is_stream: bool) -> Result<T, TryRecvError> {
         let flags = self.waiting.flags.load(Ordering::Relaxed);
         // What is there while others wait is theirs.
         if flags & TAKERS == 0
-            && let Some(value) = self.buffer.pop()
+            && let Some(value) = self.buffer.pop(is_stream)
         {
             order();
             if self.waiting.flags.load(Ordering::SeqCst) & GIVERS != 0 {
@@ -163,13 +175,14 @@ impl<T> Channel<T> {
             }
             return Ok(value);
         }
-        if flags == 0 { Err(TryRecvError::Empty) } else { self.try_recv_slow() }
+        if flags & !AHEAD == 0 { Err(TryRecvError::Empty) } else { self.try_recv_slow() }
     }
 
     /// False only where [`try_recv`](Self::try_recv) would find nothing now.
     #[inline(always)]
     pub(super) fn may_recv(&self) -> bool {
-        !self.buffer.is_empty() || self.waiting.flags.load(Ordering::Relaxed) & !(TAKERS | HANDED) != 0
+        // Both, without a branch: where several channels are looked at, which of them is empty is anybody's guess.
+        !self.buffer.is_empty() | (self.waiting.flags.load(Ordering::Relaxed) & !(TAKERS | HANDED | AHEAD) != 0)
     }
 
     #[inline(never)]
@@ -241,7 +254,7 @@ impl<T> Channel<T> {
 
     /// Drops the messages that nobody will take.
     fn discard(&self) {
-        while let Some(value) = self.buffer.pop() {
+        while let Some(value) = self.buffer.pop(false) {
             drop(value);
         }
     }

@@ -93,7 +93,7 @@ impl<T> Channel<T> {
 
     /// Takes the oldest message.
     pub(super) fn take(&self, queues: &mut Held<'_, Queues<T>>) -> (Option<T>, Wake<T>) {
-        if let Some(value) = self.buffer.pop() {
+        if let Some(value) = self.buffer.pop(false) {
             return (Some(value), Wake::Nobody);
         }
         match next_giver(queues) {

@@ -1,6 +1,7 @@
 //! Sending and receiving that waits.
 #![forbid(unsafe_code)]
 
+use super::run::{Run, STREAM};
 use super::{Channel, HANDED, NO_RECEIVER, Ordering, Place, TAKERS, Waiter};
 use crate::scheduler::{Limit, Resumer, Stopped, suspend_until};
 use std::sync::mpsc::{TryRecvError, TrySendError};
@@ -27,7 +28,7 @@ struct Giving<T> {
 }
 
 impl<T> Channel<T> {
-    /// Inlined down to the switch, as [`recv`](Self::recv) is.
+    /// Inlined down to the switch, as [`recv_in`](Self::recv_in) is.
     #[inline(always)]
     pub(crate) fn send(&self, value: T, limit: Limit) -> Result<(), SendStop<T>> {
         let value = match self.try_send(value) {
@@ -38,6 +39,14 @@ impl<T> Channel<T> {
         if limit != Limit::Never {
             return self.send_until(value, limit);
         }
+        let value = if self.buffer.is_long(STREAM) {
+            match self.push_soon(value) {
+                Ok(()) => return Ok(()),
+                Err(value) => value,
+            }
+        } else {
+            value
+        };
         let mut giving = Giving { value: Some(value), place: None, was_refused: false };
         match suspend_until(Limit::Never, false, |resumer| self.wait_as_giver(resumer, &mut giving)) {
             Ok(None) if giving.value.is_none() => Ok(()),
@@ -156,15 +165,41 @@ impl<T> Channel<T> {
         value
     }
 
-    /// Inlined down to the switch, as two tasks that talk to each other would otherwise return into each other's frames as the
-    /// CPU predicts it.
+    /// Receives, for the one receiver, whose run this is. Inlined down to the switch, as two tasks that talk to each other would
+    /// otherwise return into each other's frames as the CPU predicts it.
     #[inline(always)]
+    pub(crate) fn recv_in(&self, run: &Run, limit: Limit) -> Result<T, RecvStop> {
+        match self.try_recv_in(run.is_long()) {
+            Ok(value) => {
+                if run.goes_on() {
+                    self.keep_apart();
+                }
+                return Ok(value);
+            }
+            Err(TryRecvError::Disconnected) => return Err(RecvStop::Closed),
+            Err(TryRecvError::Empty) => {}
+        }
+        if run.ends()
+            && let Some(value) = self.pop_soon()
+        {
+            return Ok(value);
+        }
+        self.wait_to_recv(limit)
+    }
+
+    /// [`recv_in`](Self::recv_in) by one receiver of several.
+    #[cfg(feature = "capi")]
     pub(crate) fn recv(&self, limit: Limit) -> Result<T, RecvStop> {
         match self.try_recv() {
             Ok(value) => return Ok(value),
             Err(TryRecvError::Disconnected) => return Err(RecvStop::Closed),
             Err(TryRecvError::Empty) => {}
         }
+        self.wait_to_recv(limit)
+    }
+
+    #[inline(always)]
+    fn wait_to_recv(&self, limit: Limit) -> Result<T, RecvStop> {
         if limit != Limit::Never {
             return self.recv_until(limit);
         }
