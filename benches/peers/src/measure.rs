@@ -5,8 +5,11 @@ use crate::options::Options;
 use crate::result::{Goal, Remark, Row, quantile, ratios};
 use crate::system::System;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::collections::HashMap;
-use std::process::Stdio;
+use std::io;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a batch is to be, in nanoseconds of CPU time.
@@ -14,6 +17,8 @@ const LONG_ENOUGH: f64 = 20e6;
 /// What takes longer than this for one batch gets fewer of them.
 const TOO_LONG: Duration = Duration::from_secs(1);
 const FEW: usize = 5;
+/// What takes longer hangs.
+const PATIENCE: Timespec = Timespec { tv_sec: 300, tv_nsec: 0 };
 
 /// Measures, and keeps what it has measured.
 pub(crate) struct Measuring<'a> {
@@ -244,7 +249,7 @@ fn run_sweep(system: &System, sweep: &str, live: u64) -> Result<HashMap<String, 
 fn run(system: &System, workload: &str, n: u64, expected: u64) -> Result<HashMap<String, String>, String> {
     let mut command = system.command();
     command.arg(workload).arg(n.to_string()).stdin(Stdio::null());
-    let output = command.output().map_err(|error| format!("{command:?} cannot be run: {error}"))?;
+    let output = output(&mut command).map_err(|error| format!("{command:?} cannot be run: {error}"))?;
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         return Err(format!("{command:?} has failed, {}:\n{errors}", output.status));
@@ -261,4 +266,17 @@ fn run(system: &System, workload: &str, n: u64, expected: u64) -> Result<HashMap
         return Err(format!("{command:?} has computed {sum}, and {expected} is right: {text}{errors}"));
     }
     Ok(words)
+}
+
+/// What a program has printed, which is killed when it takes too long. It prints less than a pipe has room for.
+fn output(command: &mut Command) -> io::Result<Output> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+    // Nothing of this process runs meanwhile: they share a CPU.
+    if poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&PATIENCE))? == 0 {
+        child.kill()?;
+        child.wait()?;
+        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it was at it for {} seconds", PATIENCE.tv_sec)));
+    }
+    child.wait_with_output()
 }
