@@ -11,9 +11,15 @@ mod coroutine;
 mod ffi;
 pub mod future;
 #[cfg(unix)]
+pub mod io;
+#[cfg(unix)]
 pub mod net;
+#[cfg(all(unix, not(any(target_os = "openbsd", target_os = "redox"))))]
+pub mod process;
 mod runtime;
 mod scheduler;
+#[cfg(unix)]
+pub mod signal;
 pub mod stack;
 pub mod sync;
 pub mod thread;

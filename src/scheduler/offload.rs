@@ -14,7 +14,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 /// Runs `f` on a thread beside the workers, and returns what it returns: for what would hold up the worker and its tasks, as files,
-/// the system's resolver, a process that is waited for, or a long computation. The calling task waits, and the others run.
+/// the system's resolver, or a long computation. The calling task waits, and the others run.
 ///
 /// The threads are those of the runtime: they are started when they are needed,
 /// [so many at most](crate::RuntimeBuilder::offload_threads), and end when they have been idle for some seconds. If all are taken,

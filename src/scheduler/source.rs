@@ -58,15 +58,26 @@ impl<T: AsFd> Source<T> {
         longest: Option<Duration>,
         mut attempt: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        if self.in_a_row.fetch_add(1, Ordering::Relaxed) >= IN_A_ROW {
-            self.in_a_row.store(0, Ordering::Relaxed);
+        Self::call_any([self], direction, longest, || attempt(&self.io))
+    }
+
+    /// [`call`](Self::call) that waits for any of several: what `attempt` tries is theirs.
+    pub(crate) fn call_any<R, const N: usize>(
+        all: [&Self; N],
+        direction: Direction,
+        longest: Option<Duration>,
+        mut attempt: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let in_a_row = &all[0].in_a_row;
+        if in_a_row.fetch_add(1, Ordering::Relaxed) >= IN_A_ROW {
+            in_a_row.store(0, Ordering::Relaxed);
             // What is there is returned all the same.
             let _ = super::yield_now();
         }
         let mut limit = None;
         loop {
-            let seen = self.seen(direction);
-            match attempt(&self.io) {
+            let seen = all.map(|source| source.seen(direction));
+            match attempt() {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 done => return done,
@@ -75,8 +86,8 @@ impl<T: AsFd> Source<T> {
                 longest
                     .map_or(Limit::Never, |longest| super::now().checked_add(longest).map_or(Limit::Never, Limit::At))
             });
-            self.in_a_row.store(0, Ordering::Relaxed);
-            self.wait(direction, limit, seen)?;
+            in_a_row.store(0, Ordering::Relaxed);
+            Self::wait(all, direction, limit, seen)?;
         }
     }
 
@@ -89,26 +100,39 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
-    fn wait(&self, direction: Direction, limit: Limit, seen: Option<u64>) -> io::Result<()> {
+    fn wait<const N: usize>(
+        all: [&Self; N],
+        direction: Direction,
+        limit: Limit,
+        seen: [Option<u64>; N],
+    ) -> io::Result<()> {
         let reactor = Current::with(|current| Some(current?.running.worker().shared().reactor().cloned()));
         let Some(reactor) = reactor.transpose()? else {
             if current::is_worker() {
                 return Err(super::refusal().into());
             }
-            return self.wait_on_thread(direction, limit);
+            return Self::wait_on_thread(all, direction, limit);
         };
-        let watched = self.watch(&reactor)?;
-        let seen = seen.unwrap_or(0);
-        let mut number = None;
+        let mut watched = [const { None }; N];
+        for (place, source) in watched.iter_mut().zip(all) {
+            *place = Some(source.watch(&reactor)?);
+        }
+        let mut numbers = [None; N];
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
-            match watched.slot.join(direction, seen, resumer, &reactor) {
-                Ok(joined) => number = Some(joined),
-                Err(resumer) => drop(resumer.send(())),
+            for ((number, watched), seen) in numbers.iter_mut().zip(watched.iter().flatten()).zip(seen) {
+                match watched.slot.join(direction, seen.unwrap_or(0), resumer.another(), &reactor) {
+                    Ok(joined) => *number = Some(joined),
+                    Err(resumer) => drop(resumer.send(())),
+                }
             }
+            resumer.forget();
         });
-        if let (Err(_), Some(number)) = (&waited, number) {
-            watched.slot.leave(direction, number, &reactor);
+        // An event takes all waiters of its descriptor out. What this one has left at others is taken out here.
+        if N > 1 || waited.is_err() {
+            for (number, watched) in numbers.into_iter().zip(watched.iter().flatten()) {
+                number.into_iter().for_each(|number| watched.slot.leave(direction, number, &reactor));
+            }
         }
         waited.map_err(|stopped| match stopped {
             Stopped::TimedOut => timed_out(),
@@ -136,7 +160,7 @@ impl<T: AsFd> Source<T> {
         Ok(watched)
     }
 
-    fn wait_on_thread(&self, direction: Direction, limit: Limit) -> io::Result<()> {
+    fn wait_on_thread<const N: usize>(all: [&Self; N], direction: Direction, limit: Limit) -> io::Result<()> {
         let flags = match direction {
             Direction::Read => PollFlags::IN,
             Direction::Write => PollFlags::OUT,
@@ -149,7 +173,7 @@ impl<T: AsFd> Source<T> {
             };
             // What is too long for the system is cut, and waited for again by the caller's loop.
             let left = left.map(|left| Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
-            match poll(&mut [PollFd::new(&self.io, flags)], left.as_ref()) {
+            match poll(&mut all.map(|source| PollFd::new(&source.io, flags)), left.as_ref()) {
                 Ok(0) => return Err(timed_out()),
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}

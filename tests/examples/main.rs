@@ -16,6 +16,8 @@ mod client;
 #[cfg(unix)]
 mod echo_server;
 #[cfg(unix)]
+mod fetch_many;
+#[cfg(unix)]
 mod http_server;
 mod program;
 #[cfg(unix)]
@@ -28,6 +30,9 @@ mod server;
 #[cfg(unix)]
 #[path = "../common/slow.rs"]
 mod slow;
+#[cfg(target_os = "linux")]
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 use program::{Run, Scratch, example};
 use std::ffi::OsStr;

@@ -1,9 +1,8 @@
 //! Descriptors: closed, reused, used up, and taken to other runtimes.
 
-use super::on;
+use super::{all_descriptors, on};
 use crate::process::{Outside, inside};
 use crate::slow::SLOW;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use switchback::net::{TcpListener, TcpStream, UnixStream};
@@ -74,7 +73,7 @@ fn without_one_left_accept_says_so_and_recovers() {
         // The poller has its descriptors by now.
         let waiting = task::timeout(std::time::Duration::from_micros(1), || client.read(&mut [0]));
         assert!(waiting.is_err());
-        let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let mut files = all_descriptors();
         let error = listener.accept().map(drop).expect_err("none is left");
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
         files.truncate(files.len() - 4);

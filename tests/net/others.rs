@@ -1,6 +1,6 @@
 //! Unix sockets, UDP, and sockets outside of a runtime.
 
-use super::{on, pair};
+use super::{is_non_blocking, on, pair};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
@@ -168,10 +168,6 @@ macro_rules! there_and_back {
         assert_eq!(socket.as_raw_fd(), number);
         socket
     }};
-}
-
-fn is_non_blocking(socket: &impl std::os::fd::AsFd) -> bool {
-    socket2::SockRef::from(socket).nonblocking().expect("the system tells")
 }
 
 #[test]

@@ -11,7 +11,10 @@ use switchback::{CancelReason, Cancelled, Runtime, task};
 /// Runs `f` in a task that is cancelled while it waits, and says what has come of it. `meanwhile` runs after the cancellation, before
 /// the task does.
 #[track_caller]
-fn cancelled<T: 'static>(f: impl FnOnce() -> io::Result<T> + 'static, meanwhile: impl FnOnce()) -> io::Result<T> {
+pub(crate) fn cancelled<T: 'static>(
+    f: impl FnOnce() -> io::Result<T> + 'static,
+    meanwhile: impl FnOnce(),
+) -> io::Result<T> {
     let waits = task::spawn_local(f);
     for _ in 0..3 {
         task::yield_now().expect("not cancelled");
@@ -28,7 +31,7 @@ fn jumping(main: impl FnOnce()) {
 }
 
 /// The same, in a task that was cancelled before it began to wait.
-fn cancelled_before<T: 'static>(f: impl FnOnce() -> io::Result<T> + 'static) -> io::Result<T> {
+pub(crate) fn cancelled_before<T: 'static>(f: impl FnOnce() -> io::Result<T> + 'static) -> io::Result<T> {
     let task = task::spawn_local(|| {
         task::current().expect("a task").cancel();
         f()
@@ -37,7 +40,7 @@ fn cancelled_before<T: 'static>(f: impl FnOnce() -> io::Result<T> + 'static) -> 
 }
 
 #[track_caller]
-fn assert_refused<T>(result: io::Result<T>) {
+pub(crate) fn assert_refused<T>(result: io::Result<T>) {
     let error = result.map(drop).expect_err("it was cancelled");
     assert_eq!(error.kind(), ErrorKind::Other);
     assert_eq!(Cancelled::find_in(&error).expect("the reason").reason(), &CancelReason::Requested);
