@@ -141,6 +141,38 @@ fn ring_goes_round_on_one_worker_and_on_all() {
 }
 
 #[test]
+fn latency_counts_every_sample_in_its_histograms() {
+    let run = Run::of("latency", &[OsStr::new("1000")]);
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    for what in [
+        "a switch (",
+        "a wake, one worker (",
+        "a wake, from a thread, worker busy",
+        "a wake, from a thread, worker asleep",
+    ] {
+        let mut lines = run.stdout.lines().skip_while(|line| !line.starts_with(what));
+        let heading = lines.next().unwrap_or_else(|| panic!("no {what:?} in {}", run.whole));
+        let words = heading.strip_suffix(" samples, ns each").and_then(|words| words.rsplit_once(": "));
+        let samples: u64 = words.and_then(|(_, samples)| samples.parse().ok()).expect("a number of samples");
+        assert!(samples > 0, "{}", run.whole);
+        let quantiles: Vec<&str> = lines.next().expect("a line of quantiles").split_whitespace().collect();
+        let names: Vec<&str> = quantiles.iter().copied().step_by(2).collect();
+        assert_eq!(names, ["min", "p50", "p99", "p99.9", "max"], "{}", run.whole);
+        let values: Vec<f64> =
+            quantiles.iter().skip(1).step_by(2).map(|value| value.parse().expect("a time")).collect();
+        assert!(values.is_sorted() && values[4] > 0.0, "{}", run.whole);
+        // `low to high count bar`, the last one `above high count bar`.
+        let count = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words[if words[0] == "above" { 2 } else { 3 }].parse::<u64>().expect("a count")
+        };
+        assert_eq!(lines.take(17).map(count).sum::<u64>(), samples, "{what} in {}", run.whole);
+    }
+    let wrong = Run::of("latency", &[OsStr::new("0")]);
+    assert!(!wrong.success && wrong.stderr.starts_with("usage: latency [SAMPLES]"), "{}", wrong.whole);
+}
+
+#[test]
 fn tour_plays_the_talk() {
     let run = Run::quiet("tour");
     run.expect_lines(&["Received: 100", "Received: None"]);

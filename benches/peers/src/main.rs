@@ -1,0 +1,158 @@
+//! switchback beside every peer, in one command:
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- --json FILE --report DIR`.
+//!
+//! ROWS.md says what is measured, and what is aimed at. Each batch is a process: this program itself (`run SYSTEM WORKLOAD N`)
+//! for systems of Rust, a program of `foreign/` for the others. All are asked the same and answer in the same words.
+//!
+//! | file | question it answers |
+//! |---|---|
+//! | `catalog.rs` | what is measured, of whom, what is the goal? |
+//! | `run/` | what does a system of Rust do? |
+//! | `system.rs` | how is a system started, and is it there? |
+//! | `measure.rs` | in which order, how often, with how many items? |
+//! | `result.rs`, `table.rs`, `report/` | what was it, as JSON, text and a page? |
+
+mod catalog;
+mod machine;
+mod measure;
+mod options;
+mod report;
+mod result;
+mod run;
+mod system;
+mod table;
+
+use machine::Machine;
+use measure::Measuring;
+use options::{Options, Print, USAGE};
+use result::{Remark, Results};
+use std::fs;
+use std::process::ExitCode;
+use system::{Absent, System};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, system, workload, n] = &arguments[..]
+        && first == "run"
+    {
+        let is_known = n.parse().is_ok_and(|n| run::run(system, workload, n));
+        return if is_known { ExitCode::SUCCESS } else { ExitCode::from(2) };
+    }
+    let done = Options::from_args().map_err(|error| format!("{error}\n{USAGE}")).and_then(|options| bench(&options));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(options: &Options) -> Result<(), String> {
+    match options.print {
+        Some(Print::Help) => println!("{USAGE}"),
+        Some(Print::Names) => println!("{}", names().join("\n")),
+        Some(Print::Rows) => print!("{}", catalog::rows()),
+        None => {
+            if !options.test && options.from.is_none() && cfg!(debug_assertions) {
+                return Err("a debug build is not worth timing: --release, or --test".to_owned());
+            }
+            let (results, failures) = match &options.from {
+                Some(file) => {
+                    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+                    let results =
+                        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+                    (results, Vec::new())
+                }
+                None => measure(options)?,
+            };
+            if let Some(file) = &options.json {
+                let text = serde_json::to_string_pretty(&results).expect("it can be written as JSON");
+                fs::write(file, text + "\n").map_err(|error| format!("{}: {error}", file.display()))?;
+            }
+            if let Some(folder) = &options.report {
+                fs::create_dir_all(folder)
+                    .and_then(|()| fs::write(folder.join("index.html"), report::page(&results)))
+                    .map_err(|error| format!("{}: {error}", folder.display()))?;
+            }
+            // What is right has been written.
+            if !failures.is_empty() {
+                return Err(format!("batches that failed: {}\n{}", failures.len(), failures.join("\n")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn names() -> Vec<String> {
+    let sweeps = catalog::FRAMES.iter().map(|frames| format!("sweep-{frames}"));
+    catalog::WORKLOADS.iter().map(|workload| workload.name.to_owned()).chain(sweeps).collect()
+}
+
+/// The systems that are asked for and there, and why others are not.
+fn systems(options: &Options) -> Result<(Vec<System>, Vec<Remark>), String> {
+    let mut known: Vec<&'static str> = Vec::new();
+    let workloads = catalog::WORKLOADS.iter().filter(|workload| options.wants(workload.name, workload.group));
+    let mut wanted: Vec<&'static str> = workloads.flat_map(|workload| workload.systems).copied().collect();
+    if catalog::FRAMES.iter().any(|frames| options.wants(&format!("sweep-{frames}"), "sweep")) {
+        wanted.extend(catalog::SWEPT);
+    }
+    if wanted.is_empty() {
+        return Err(format!("no workload has such a name; there are:\n{}", names().join(" ")));
+    }
+    for name in wanted {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    if let Some(unknown) = options.systems().iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(format!("{unknown} takes part in none of these workloads; there are:\n{}", known.join(" ")));
+    }
+    let (mut systems, mut remarks) = (Vec::new(), Vec::new());
+    for name in known.into_iter().filter(|name| options.wants_system(name)) {
+        match system::prepare(name) {
+            Ok(system) => systems.push(system),
+            Err(Absent(reason)) if !options.may_skip(name) => return Err(format!("{name} is not there: {reason}")),
+            Err(Absent(reason)) => {
+                println!("skipped: {name}: {reason}");
+                remarks.push(Remark { system: name.to_owned(), text: format!("skipped: {reason}") });
+            }
+        }
+    }
+    Ok((systems, remarks))
+}
+
+fn measure(options: &Options) -> Result<(Results, Vec<String>), String> {
+    if options.test && include_str!("../ROWS.md") != catalog::rows() {
+        return Err("ROWS.md is not what --rows prints".to_owned());
+    }
+    let (systems, mut remarks) = systems(options)?;
+    let machine = Machine::now(machine::pin());
+    if !options.test {
+        println!("{}", machine.summary());
+        for system in &systems {
+            println!("  {:16}{}", system.name, system.version);
+        }
+    }
+    let mut measuring = Measuring::new(options, &systems, machine.summary());
+    let mut count = 0;
+    measuring.all(|progress, rows| {
+        count += rows.len();
+        if !options.test {
+            progress.suspend(|| print!("{}", table::table(rows)));
+        }
+    });
+    let Measuring { rows, remarks: stopped, failures, .. } = measuring;
+    for Remark { system, text } in &stopped {
+        println!("{system}: {text}");
+    }
+    remarks.extend(stopped);
+    if options.test {
+        let sums = if failures.is_empty() { "all sums right" } else { "not all sums right" };
+        println!("systems: {}, rows: {count}, {sums}, none timed", systems.len());
+    } else {
+        let goals: Vec<_> = rows.iter().filter_map(|row| row.goal.as_ref()).filter(|goal| goal.is.is_some()).collect();
+        println!("\ngoals: {}, missed: {}", goals.len(), goals.iter().filter(|goal| goal.is_missed()).count());
+    }
+    Ok((Results { machine, rows, remarks }, failures))
+}

@@ -1,0 +1,107 @@
+//! The Rust side of each workload: what `peers run SYSTEM WORKLOAD N` does, in a process of its own.
+
+mod boxed;
+mod corosensei;
+mod down;
+mod generator;
+mod hand;
+mod may;
+mod smol;
+mod sweep;
+mod switchback;
+mod tokio;
+
+use ::rustix::time::{ClockId, clock_gettime};
+use std::cell::Cell;
+use std::hint::black_box;
+
+/// What one run has taken and computed.
+#[derive(Clone, Copy)]
+struct Outcome {
+    /// Nanoseconds of CPU time of the whole process, user and system.
+    ns: u64,
+    /// What the harness knows beforehand.
+    sum: u64,
+}
+
+/// CPU time of the process so far, in nanoseconds.
+fn cpu_time() -> u64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Times `work`, which returns its sum.
+#[inline(always)]
+fn timed(work: impl FnOnce() -> u64) -> Outcome {
+    let start = cpu_time();
+    let sum = black_box(work());
+    Outcome { ns: cpu_time() - start, sum }
+}
+
+/// The same for futures.
+async fn timed_async(work: impl Future<Output = u64>) -> Outcome {
+    let start = cpu_time();
+    let sum = black_box(work.await);
+    Outcome { ns: cpu_time() - start, sum }
+}
+
+/// Runs a workload once to warm up, then once for the line that it prints. Says whether there is such a workload.
+pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
+    if let Some(frames) = workload.strip_prefix("sweep-").and_then(|frames| frames.parse().ok()) {
+        return sweep::run(system, frames, n as usize);
+    }
+    let one: fn(&str, u64) -> Option<Outcome> = match system {
+        "switchback" => switchback::run,
+        "corosensei" => corosensei::run,
+        "generator" => generator::run,
+        "hand" => hand::run,
+        "may" => may::run,
+        "tokio" => tokio::run,
+        "smol" => smol::run,
+        _ => return false,
+    };
+    // What is created and kept would make the next ones no cheaper, but the process larger. A million is its own warm-up.
+    let warms_up = !matches!(workload, "create-fresh" | "million" | "skynet");
+    if warms_up && one(workload, (n / 10).next_multiple_of(100)).is_none() {
+        return false;
+    }
+    let Some(Outcome { ns, sum }) = one(workload, n) else { return false };
+    println!("ns={ns} sum={sum}");
+    true
+}
+
+thread_local! {
+    static DROPPED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A local with a destructor, which adds its number: to see that bodies that are left are left by their destructors.
+struct Adds(u64);
+
+impl Drop for Adds {
+    fn drop(&mut self) {
+        DROPPED.set(DROPPED.get() + self.0);
+    }
+}
+
+/// The sum of what has been dropped since the last look.
+fn dropped() -> u64 {
+    DROPPED.take()
+}
+
+/// A value of `WORDS` times eight bytes that names a number.
+#[inline(always)]
+fn wide<const WORDS: usize>(i: u64) -> [u64; WORDS] {
+    [i; WORDS]
+}
+
+/// The number that it names: its first and its last word, halved.
+#[inline(always)]
+fn narrow<const WORDS: usize>(value: &[u64; WORDS]) -> u64 {
+    let value = black_box(value);
+    (value[0] + value[WORDS - 1]) / 2
+}
+
+/// The D of `prefix-D`.
+fn depth(workload: &str, prefix: &str) -> Option<u64> {
+    workload.strip_prefix(prefix)?.parse().ok()
+}

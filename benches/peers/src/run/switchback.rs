@@ -1,0 +1,344 @@
+//! What is timed of switchback.
+
+use super::down::{self, down};
+use super::{Adds, Outcome, depth, dropped, narrow, timed, wide};
+use std::hint::black_box;
+use switchback::CoroutineState::{Complete, Yielded};
+use switchback::sync::{Arc, Mutex, mpsc::sync_channel};
+use switchback::{Coroutine, Generator, Runtime, Thrown, Yielder, task};
+
+pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
+    if let Some(frames) = depth(workload, "roundtrip-") {
+        return Some(if frames == 0 { in_body(n) } else { frames_down(frames as u32, n) });
+    }
+    if let Some(depth) = depth(workload, "delegate-") {
+        return Some(chain(depth, n));
+    }
+    Some(match workload {
+        "send" => send(n),
+        "value-64B" => value::<8>(n),
+        "value-4KiB" => value::<512>(n),
+        "throw" => throw(n),
+        "close" => close(n),
+        "create-fresh" => create_fresh(n),
+        "create-pooled" => create_pooled(n),
+        "drop-suspended" => drop_suspended(n),
+        "walk" => walk(n),
+        "walk-nodes" => {
+            let nodes = node(0, n);
+            timed(|| nodes.sum())
+        }
+        "for" => {
+            let count = counter(n);
+            timed(|| {
+                let mut total = 0;
+                for x in count {
+                    total += x;
+                }
+                total
+            })
+        }
+        "for-dyn" => down::through_dyn(Box::new(counter(n))),
+        "yield" => yields(n),
+        "spawn-join" => on_worker(move || (0..n).map(|i| task::spawn(move || i).join().expect("it ends well")).sum()),
+        "million" => on_worker(move || {
+            let tasks: Vec<_> = (0..n).map(|i| task::spawn(move || i)).collect();
+            tasks.into_iter().map(|task| task.join().expect("it ends well")).sum()
+        }),
+        "channel" => channel(n),
+        "skynet" => on_worker(move || tree(0, n)),
+        "mutex" => mutex(n),
+        _ => return None,
+    })
+}
+
+/// The sum of `n` items.
+#[inline(always)]
+fn items(mut generator: Generator<u64>, n: u64) -> Outcome {
+    generator.start().expect("it starts"); // an item that does not count
+    timed(|| {
+        let mut total = 0;
+        for _ in 0..n {
+            match generator.resume() {
+                Ok(Yielded(x)) => total += x,
+                _ => unreachable!("it has more items"),
+            }
+        }
+        total
+    })
+}
+
+fn in_body(n: u64) -> Outcome {
+    let body = move |y: &Yielder<u64>| {
+        y.yield_(0)?;
+        for i in 0..=n {
+            y.yield_(i)?;
+        }
+        Ok(())
+    };
+    items(Generator::new(body), n)
+}
+
+fn frames_down(frames: u32, n: u64) -> Outcome {
+    let body = move |y: &Yielder<u64>| {
+        y.yield_(0)?;
+        for i in 0..=n {
+            down(y, frames, i)?;
+        }
+        Ok(())
+    };
+    items(Generator::new(body), n)
+}
+
+fn send(n: u64) -> Outcome {
+    let mut echo = Coroutine::<u64, u64>::new(|y| {
+        let mut x = 0;
+        loop {
+            x = y.yield_(x)?;
+        }
+    });
+    echo.start().expect("it starts");
+    timed(|| {
+        let mut total = 0;
+        for i in 0..n {
+            match echo.send(black_box(i)) {
+                Ok(Yielded(x)) => total += x,
+                _ => unreachable!("it never ends"),
+            }
+        }
+        total
+    })
+}
+
+fn value<const WORDS: usize>(n: u64) -> Outcome {
+    let mut echo = Coroutine::<[u64; WORDS], [u64; WORDS]>::new(|y| {
+        let mut x = wide(0);
+        loop {
+            x = y.yield_(x)?;
+        }
+    });
+    echo.start().expect("it starts");
+    timed(|| {
+        let mut total = 0;
+        for i in 0..n {
+            match echo.send(wide(black_box(i))) {
+                Ok(Yielded(x)) => total += narrow(&x),
+                _ => unreachable!("it never ends"),
+            }
+        }
+        total
+    })
+}
+
+fn throw(n: u64) -> Outcome {
+    let mut co = Coroutine::<u64, (), (), u64>::throwing(|y| {
+        let mut x = 0;
+        loop {
+            match y.yield_(x) {
+                Ok(()) => {}
+                Err(Thrown::Error(error)) => x = error,
+                Err(other) => return Err(other),
+            }
+        }
+    });
+    co.start().expect("it starts");
+    timed(|| {
+        let mut total = 0;
+        for i in 0..n {
+            if let Ok(Yielded(x)) = co.throw(black_box(i)) {
+                total += x;
+            }
+        }
+        total
+    })
+}
+
+/// Suspended, with a local to be dropped.
+#[inline(always)]
+fn suspended(i: u64) -> Generator<u64> {
+    let mut co = Generator::new(move |y| {
+        let _adds = Adds(i);
+        y.yield_(i)
+    });
+    assert!(matches!(co.start(), Ok(Yielded(x)) if x == i), "it yields first");
+    co
+}
+
+fn close(n: u64) -> Outcome {
+    timed(|| {
+        for i in 0..n {
+            suspended(i).close().expect("it lets itself be closed");
+        }
+        dropped()
+    })
+}
+
+fn drop_suspended(n: u64) -> Outcome {
+    timed(|| {
+        for i in 0..n {
+            drop(suspended(i));
+        }
+        dropped()
+    })
+}
+
+fn create_fresh(n: u64) -> Outcome {
+    let mut kept = Vec::with_capacity(n as usize);
+    let outcome = timed(|| {
+        let mut total = 0;
+        for i in 0..n {
+            let mut co = Generator::new(move |y| y.yield_(i));
+            total += co.next().unwrap_or(0);
+            kept.push(co);
+        }
+        total
+    });
+    // They go with the process: what it takes to end them is not what is timed.
+    std::mem::forget(kept);
+    outcome
+}
+
+fn create_pooled(n: u64) -> Outcome {
+    timed(|| {
+        let mut total = 0;
+        for i in 0..n {
+            let mut co = Coroutine::<u64, (), u64>::new(move |_| Ok(black_box(i)));
+            if let Ok(Complete(x)) = co.start() {
+                total += x;
+            }
+        }
+        total
+    })
+}
+
+#[inline(never)]
+fn walk_frames(y: &Yielder<u64>, low: u64, high: u64) -> Result<(), Thrown> {
+    if low < high {
+        let middle = (low + high) / 2;
+        walk_frames(y, low, middle)?;
+        y.yield_(middle)?;
+        walk_frames(y, middle + 1, high)?;
+    }
+    Ok(())
+}
+
+fn walk(n: u64) -> Outcome {
+    let mut walk = Generator::new(move |y| walk_frames(y, 0, n));
+    timed(|| {
+        let mut total = 0;
+        while let Ok(Yielded(x)) = walk.resume() {
+            total += x;
+        }
+        total
+    })
+}
+
+/// The coroutine of the root of the tree over `low..high`, which is not empty. It delegates to those of its children.
+fn node(low: u64, high: u64) -> Generator<u64> {
+    Generator::new(move |y| {
+        let middle = (low + high) / 2;
+        if low < middle {
+            y.yield_from(&mut node(low, middle))?;
+        }
+        y.yield_(middle)?;
+        if middle + 1 < high {
+            y.yield_from(&mut node(middle + 1, high))?;
+        }
+        Ok(())
+    })
+}
+
+fn counter(n: u64) -> Generator<u64> {
+    Generator::new(move |y| {
+        for i in 0..n {
+            y.yield_(i)?;
+        }
+        Ok(())
+    })
+}
+
+fn chain(depth: u64, n: u64) -> Outcome {
+    let mut chain = Generator::new(move |y| {
+        y.yield_(0)?;
+        for i in 0..=n {
+            y.yield_(i)?;
+        }
+        Ok(())
+    });
+    for _ in 1..depth {
+        let mut inner = chain;
+        chain = Generator::new(move |y| y.yield_from(&mut inner));
+    }
+    items(chain, n)
+}
+
+// Tasks, on one worker.
+
+fn runtime() -> Runtime {
+    Runtime::builder().workers(1).build().expect("a runtime")
+}
+
+fn on_worker(work: impl FnOnce() -> u64 + Send) -> Outcome {
+    runtime().run(|| timed(work))
+}
+
+fn yields(n: u64) -> Outcome {
+    let half = move || {
+        let mut total = 0;
+        for i in 0..n / 2 {
+            total += i;
+            task::yield_now().expect("not cancelled");
+        }
+        total
+    };
+    on_worker(move || {
+        let tasks = [task::spawn(half), task::spawn(half)];
+        tasks.into_iter().map(|task| task.join().expect("it ends well")).sum()
+    })
+}
+
+fn channel(n: u64) -> Outcome {
+    on_worker(move || {
+        let ((there, to), (fro, back)) = (sync_channel(1), sync_channel(1));
+        let echo = task::spawn(move || {
+            (0..n / 2).for_each(|_| fro.send(to.recv().expect("a number")).expect("somebody listens"));
+        });
+        let call = |i| {
+            there.send(i).expect("somebody listens");
+            back.recv().expect("a number")
+        };
+        let total = (0..n / 2).map(call).sum();
+        echo.join().expect("it ends well");
+        total
+    })
+}
+
+fn tree(first: u64, leaves: u64) -> u64 {
+    if leaves == 1 {
+        return first;
+    }
+    let part = leaves / 10;
+    let parts: [_; 10] = std::array::from_fn(|i| task::spawn(move || tree(first + i as u64 * part, part)));
+    parts.into_iter().map(|part| part.join().expect("it ends well")).sum()
+}
+
+/// Each task yields while it has the lock, so that all others come to wait for it.
+fn mutex(n: u64) -> Outcome {
+    on_worker(move || {
+        let counter = Arc::new(Mutex::new(0));
+        let turns = move |counter: Arc<Mutex<u64>>| {
+            for _ in 0..n / 100 {
+                let mut counter = counter.lock().expect("not poisoned");
+                *counter += 1;
+                task::yield_now().expect("not cancelled");
+            }
+        };
+        let each = |_| {
+            let counter = Arc::clone(&counter);
+            task::spawn_local(move || turns(counter))
+        };
+        let tasks: Vec<_> = (0..100).map(each).collect();
+        tasks.into_iter().for_each(|task| task.join().expect("it ends well"));
+        *counter.lock().expect("not poisoned")
+    })
+}
