@@ -61,6 +61,9 @@ pub enum CancelReason {
     RaceLost,
     /// The runtime is being shut down.
     Shutdown,
+    /// The process has been interrupted, by Ctrl-C in a terminal, and the runtime was to
+    /// [cancel main](crate::RuntimeBuilder::cancel_on_sigint) then.
+    Interrupted,
     /// The future or stream that the body belongs to is being dropped, or the [`Host`](crate::future::Host) that it runs on.
     Dropped,
     /// Nothing was cancelled, but the thread is unwinding from a panic: suspending now would make unrelated code believe that
@@ -170,6 +173,7 @@ impl fmt::Display for Cancelled {
             CancelReason::SiblingFailed => f.write_str("cancelled: another part of the scope has failed"),
             CancelReason::RaceLost => f.write_str("cancelled: another contender has won"),
             CancelReason::Shutdown => f.write_str("cancelled: the runtime is shutting down"),
+            CancelReason::Interrupted => f.write_str("cancelled: the process was interrupted"),
             CancelReason::Dropped => f.write_str("cancelled: what waits is being dropped"),
             CancelReason::Panicking => f.write_str("a thread cannot wait while it is unwinding from a panic"),
             CancelReason::Outside => f.write_str("there is nothing to suspend in this place"),

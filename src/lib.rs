@@ -18,6 +18,8 @@ pub mod net;
 pub mod process;
 mod runtime;
 mod scheduler;
+#[cfg(unix)]
+pub mod signal;
 pub mod stack;
 pub mod sync;
 pub mod thread;

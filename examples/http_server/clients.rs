@@ -1,7 +1,6 @@
 //! A server, and clients that see whether each file arrives as it is on disk.
 
-use crate::server::{PATIENCE, accept_all};
-use crate::site::Site;
+use crate::server::{CONNECTIONS, PATIENCE, Server, accept_all};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -23,10 +22,10 @@ pub(crate) fn serve_own_clients() -> io::Result<()> {
     if files.is_empty() {
         return Err(io::Error::other(format!("there is nothing to serve in {}", root.display())));
     }
-    let site = Arc::new(Site::new(root, PATIENCE)?);
+    let server = Arc::new(Server::new(root, PATIENCE, CONNECTIONS)?);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    let server = task::spawn(move || accept_all(&listener, &site));
+    let server = task::spawn(move || accept_all(&listener, &server));
     let clients = (0..CLIENTS).map(|number| {
         let mine: Vec<&PathBuf> = files.iter().cycle().skip(number * EACH).take(EACH).collect();
         move || fetch(root, &mine, address)

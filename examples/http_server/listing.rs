@@ -1,19 +1,27 @@
 //! A directory as a page.
 
 use crate::path::encode;
+use rustix::fs::{AtFlags, Dir, FileType, statat};
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 /// A page with a link to everything in a directory.
-pub(crate) fn page(directory: &Path, names: &[OsString]) -> io::Result<String> {
+pub(crate) fn page(directory: &File, names: &[OsString]) -> io::Result<String> {
     let mut entries = Vec::new();
-    for entry in fs::read_dir(directory)? {
+    for entry in Dir::read_from(directory)? {
         let entry = entry?;
-        // Of a link, what it leads to.
-        entries.push((entry.file_name(), entry.path().is_dir()));
+        let is_directory = match entry.file_type() {
+            FileType::Directory => true,
+            // Of a link, what it leads to.
+            FileType::Symlink | FileType::Unknown => statat(directory, entry.file_name(), AtFlags::empty())
+                .is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory),
+            _ => false,
+        };
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            entries.push((OsString::from_vec(entry.file_name().to_bytes().to_vec()), is_directory));
+        }
     }
     entries.sort();
     let title: String = names.iter().map(|name| format!("/{}", escape(&name.to_string_lossy()))).collect();

@@ -49,11 +49,18 @@ impl<'a> Reader<'a> {
         self.has_begun
     }
 
-    /// The next request; its body has been read and dropped. None when the client has no more.
-    pub(crate) fn next(&mut self) -> Result<Option<Request>, Failure> {
-        if self.unread.is_empty() && !self.read_more()? {
-            return Ok(None);
-        }
+    /// Whether a part of the next request is there.
+    pub(crate) fn is_ahead(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Waits for the beginning of a request. False when the client has no more.
+    pub(crate) fn wait(&mut self) -> io::Result<bool> {
+        self.read_more()
+    }
+
+    /// The next request, of which a part is there. Its body has been read and dropped.
+    pub(crate) fn next(&mut self) -> Result<Request, Failure> {
         self.has_begun = true;
         let request = self.head()?;
         let is_short = match request.body {
@@ -73,7 +80,7 @@ impl<'a> Reader<'a> {
             Body::Chunked => self.skip_chunks()?,
         }
         self.has_begun = false;
-        Ok(Some(request))
+        Ok(request)
     }
 
     fn head(&mut self) -> Result<Request, Failure> {

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Take, Write};
 use std::time::{Duration, SystemTime};
 use switchback::net::TcpStream;
-use switchback::task;
+use switchback::{offload, task};
 
 /// How much is read from a file and written at a time. A client must take so much within the time that it has.
 const BLOCK: usize = 64 << 10;
@@ -66,41 +66,19 @@ impl Response {
         Self { extra: Some((name, value.into())), ..self }
     }
 
-    /// Writes it, or its head alone.
-    pub(crate) fn send(
-        self,
-        stream: &TcpStream,
-        head_only: bool,
-        keep_alive: bool,
-        patience: Duration,
-    ) -> io::Result<()> {
-        let send = |block: &[u8]| {
-            let sent = task::timeout(patience, || (&mut &*stream).write_all(block));
-            sent.unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "the client does not read its answer")))
-        };
-        let mut block = self.head(keep_alive).into_bytes();
+    /// Its head, with the first block of its body, unless only the head is wanted. This reads from the disk.
+    pub(crate) fn begin(self, head_only: bool, keep_alive: bool) -> io::Result<Begun> {
+        let mut begun = Begun { block: self.head(keep_alive).into_bytes(), rest: None };
         match self.body {
-            _ if head_only => send(&block),
-            Body::Bytes(bytes) => {
-                block.extend(bytes);
-                send(&block)
-            }
+            _ if head_only => {}
+            Body::Bytes(bytes) => begun.block.extend(bytes),
             Body::File(file, length) => {
-                let mut rest = file.take(length);
-                loop {
-                    // The first block begins with the head, so a small file takes one write.
-                    let room = BLOCK.saturating_sub(block.len()) as u64;
-                    let read = rest.by_ref().take(room).read_to_end(&mut block)?;
-                    send(&block)?;
-                    block.clear();
-                    if read == 0 || rest.limit() == 0 {
-                        break;
-                    }
-                }
-                // The client has been told another length, and can only be left.
-                if rest.limit() > 0 { Err(io::Error::other("a file has become shorter")) } else { Ok(()) }
+                begun.rest = Some(file.take(length));
+                // With the head before it, so a small file takes one write.
+                begun.read()?;
             }
         }
+        Ok(begun)
     }
 
     fn head(&self, keep_alive: bool) -> String {
@@ -120,5 +98,39 @@ impl Response {
             let _ = write!(head, "{name}: {value}\r\n"); // a string takes what it is given
         }
         head + "\r\n"
+    }
+}
+
+/// A response of which a block is there to be written.
+pub(crate) struct Begun {
+    block: Vec<u8>,
+    /// What is still to be read.
+    rest: Option<Take<File>>,
+}
+
+impl Begun {
+    /// Writes all of it.
+    pub(crate) fn send(mut self, stream: &TcpStream, patience: Duration) -> io::Result<()> {
+        loop {
+            let sent = task::timeout(patience, || (&mut &*stream).write_all(&self.block));
+            sent.unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "the client does not read its answer")))?;
+            self.block.clear();
+            if self.rest.as_ref().is_none_or(|rest| rest.limit() == 0) {
+                return Ok(());
+            }
+            offload(|| self.read())?;
+        }
+    }
+
+    /// Reads until the block is full, or all is in it.
+    fn read(&mut self) -> io::Result<()> {
+        let Some(rest) = &mut self.rest else { return Ok(()) };
+        let room = BLOCK.saturating_sub(self.block.len()) as u64;
+        let read = rest.by_ref().take(room).read_to_end(&mut self.block)?;
+        if (read as u64) < room && rest.limit() > 0 {
+            // The client has been told another length, or is about to be, and can only be left.
+            return Err(io::Error::other("a file has become shorter"));
+        }
+        Ok(())
     }
 }

@@ -1,38 +1,31 @@
-//! Which file a request means, and whether it may be seen.
-//!
-//! Files are read by `std::fs`, on the worker: for as long as a disk needs, the other tasks of that worker wait. What is served
-//! often is in the system's cache; for slow disks there is `switchback::offload`.
+//! Which file a request means, and what is answered. All of this waits for the disk: it is for `switchback::offload`.
 
 use crate::listing;
 use crate::path::{Target, encode};
 use crate::request::{Method, Request};
 use crate::response::{Response, Status};
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
+use crate::root::Root;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-/// What is served, and how patiently.
+/// What is served.
 pub(crate) struct Site {
-    root: PathBuf,
-    patience: Duration,
+    root: Root,
+}
+
+/// What a path leads to.
+enum Found {
+    /// And how long it is.
+    File(File, u64),
+    Directory(File),
 }
 
 impl Site {
-    pub(crate) fn new(directory: &Path, patience: Duration) -> io::Result<Self> {
-        let root = directory.canonicalize()?;
-        if !root.is_dir() {
-            return Err(ErrorKind::NotADirectory.into());
-        }
-        Ok(Self { root, patience })
-    }
-
-    /// How long a client may take.
-    pub(crate) fn patience(&self) -> Duration {
-        self.patience
+    pub(crate) fn new(directory: &Path) -> io::Result<Self> {
+        Ok(Self { root: Root::new(directory)? })
     }
 
     pub(crate) fn answer(&self, request: &Request) -> Response {
@@ -44,47 +37,36 @@ impl Site {
 
     fn find(&self, target: &str) -> Result<Response, Status> {
         let target = Target::parse(target)?;
-        let path = self.inside(&target.names)?;
-        match self.open(&path)? {
-            Some(_) if target.is_directory => Err(Status::NOT_FOUND),
-            Some((file, length)) => Ok(Response::file(file, length, kind(&path))),
-            None if target.is_directory => self.directory(&path, &target.names),
+        match self.open(&target.names)? {
+            Found::File(..) if target.is_directory => Err(Status::NOT_FOUND),
+            Found::File(file, length) => Ok(Response::file(file, length, kind(target.names.last()))),
+            Found::Directory(directory) if target.is_directory => self.directory(&directory, target.names),
             // Else the links of its page would lead elsewhere. Made of the names, so that it leads to nobody else's server.
-            None => {
+            Found::Directory(_) => {
                 let path: String = target.names.iter().map(|name| format!("/{}", encode(name.as_bytes()))).collect();
                 Ok(Response::plain(Status::MOVED).with("Location", format!("{path}/{}", target.query)))
             }
         }
     }
 
-    fn directory(&self, path: &Path, names: &[OsString]) -> Result<Response, Status> {
-        let index = [names, &["index.html".into()]].concat();
-        match self.inside(&index).and_then(|index| self.open(&index)) {
-            Ok(Some((file, length))) => Ok(Response::file(file, length, "text/html; charset=utf-8")),
-            Ok(None) | Err(Status::NOT_FOUND) => {
-                listing::page(path, names).map(Response::html).map_err(|error| status(&error))
+    fn directory(&self, directory: &File, mut names: Vec<OsString>) -> Result<Response, Status> {
+        names.push("index.html".into());
+        match self.open(&names) {
+            Ok(Found::File(file, length)) => Ok(Response::file(file, length, kind(names.last()))),
+            Ok(Found::Directory(_)) | Err(Status::NOT_FOUND) => {
+                names.pop();
+                listing::page(directory, &names).map(Response::html).map_err(|error| status(&error))
             }
             Err(status) => Err(status),
         }
     }
 
-    /// The path of these names, without links in it; not found if it leads out of the directory. (Who may change the directory
-    /// while it is served can still make it lead out, between this look and the opening.)
-    fn inside(&self, names: &[OsString]) -> Result<PathBuf, Status> {
-        let path = self.root.join(names.iter().collect::<PathBuf>());
-        let path = path.canonicalize().map_err(|error| status(&error))?;
-        if path.starts_with(&self.root) { Ok(path) } else { Err(Status::NOT_FOUND) }
-    }
-
-    /// The file and its length, or none if that is a directory.
-    fn open(&self, path: &Path) -> Result<Option<(File, u64)>, Status> {
-        // Opening a pipe would wait for somebody to write to it, and the worker with it.
-        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|error| status(&error))?;
+    fn open(&self, names: &[OsString]) -> Result<Found, Status> {
+        let file = self.root.open(names).map_err(|error| status(&error))?;
         let metadata = file.metadata().map_err(|error| status(&error))?;
         match metadata.file_type() {
-            kind if kind.is_dir() => Ok(None),
-            kind if kind.is_file() => Ok(Some((file, metadata.len()))),
+            kind if kind.is_dir() => Ok(Found::Directory(file)),
+            kind if kind.is_file() => Ok(Found::File(file, metadata.len())),
             _ => Err(Status::NOT_FOUND),
         }
     }
@@ -92,16 +74,19 @@ impl Site {
 
 fn status(error: &io::Error) -> Status {
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP | libc::ENXIO) => Status::NOT_FOUND,
+        Some(libc::ENOENT | libc::ENOTDIR | libc::ENAMETOOLONG | libc::ELOOP | libc::ENXIO | libc::EXDEV) => {
+            Status::NOT_FOUND
+        }
         Some(libc::EACCES | libc::EPERM) => Status::FORBIDDEN,
-        Some(libc::EMFILE | libc::ENFILE) => Status::UNAVAILABLE,
+        // The last: somebody changes the directory at this moment.
+        Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN) => Status::UNAVAILABLE,
         _ => Status::SERVER_ERROR,
     }
 }
 
 /// The media type, by the name.
-fn kind(path: &Path) -> &'static str {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+fn kind(name: Option<&OsString>) -> &'static str {
+    let extension = name.and_then(|name| Path::new(name).extension()).and_then(OsStr::to_str).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
         "html" | "htm" => "text/html; charset=utf-8",
         "css" => "text/css; charset=utf-8",

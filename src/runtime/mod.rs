@@ -1,7 +1,11 @@
 //! Runtimes: how they are made, and how a program is run in one.
 #![forbid(unsafe_code)]
 
+#[cfg(unix)]
+mod interrupt;
 mod observe;
+#[cfg(unix)]
+mod sigquit;
 
 use crate::scheduler::{self, Config, EnterError, JoinError, Observers};
 use crate::stack::{Class, StackError};
@@ -64,6 +68,7 @@ pub fn run<T>(main: impl FnOnce() -> T) -> T {
 #[derive(Clone, Debug)]
 pub struct Runtime {
     config: Config,
+    cancels_on_sigint: bool,
 }
 
 impl Runtime {
@@ -89,8 +94,7 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Inside of a task, and when a thread or the first stack is refused. The error hands `main` back where it has not been
-    /// given away.
+    /// Inside of a task, and when a thread or the first stack is refused. The error hands `main` back.
     ///
     /// # Panics
     ///
@@ -100,15 +104,54 @@ impl Runtime {
     where
         F: FnOnce() -> T,
     {
-        let (why, main) = match scheduler::enter(&self.config, main, Location::caller()) {
+        let signals = match Signals::of(self) {
+            Ok(signals) => signals,
+            Err(error) => return Err(RunError { why: Why::Signal(error), main: Some(main) }),
+        };
+        let mut main = Some(main);
+        let begin = || {
+            signals.begin();
+            main.take().unwrap_or_else(|| unreachable!("a task is run once"))()
+        };
+        let why = match scheduler::enter(&self.config, begin, Location::caller()) {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(JoinError::Panicked(payload))) => panic::resume_unwind(payload),
-            Ok(Err(error)) => (Why::Main(error), None),
-            Err((EnterError::Nested, main)) => (Why::Nested, Some(main)),
-            Err((EnterError::Thread(error), main)) => (Why::Thread(error), Some(main)),
+            Ok(Err(error)) => Why::Main(error),
+            Err(EnterError::Nested) => Why::Nested,
+            Err(EnterError::Thread(error)) => Why::Thread(error),
         };
         Err(RunError { why, main })
     }
+}
+
+/// What a run does when the process gets signals.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: Option<interrupt::Interrupt>,
+    #[cfg(unix)]
+    _dumping: Option<sigquit::Dumping>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn of(runtime: &Runtime) -> io::Result<Self> {
+        Ok(Self { interrupt: interrupt::Interrupt::of(runtime)?, _dumping: sigquit::Dumping::of(runtime)? })
+    }
+
+    /// Main begins, and is what calls this.
+    fn begin(&self) {
+        self.interrupt.iter().for_each(interrupt::Interrupt::begin);
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn of(runtime: &Runtime) -> io::Result<Self> {
+        debug_assert!(!runtime.cancels_on_sigint && !runtime.config.observers.dumps_on_sigquit);
+        Ok(Self {})
+    }
+
+    fn begin(&self) {}
 }
 
 impl Default for Runtime {
@@ -129,7 +172,7 @@ impl Default for Runtime {
             offload_threads: 64,
             observers: Observers::default(),
         };
-        Self { config }
+        Self { config, cancels_on_sigint: false }
     }
 }
 
@@ -143,11 +186,12 @@ pub struct RunError<F> {
 enum Why {
     Nested,
     Thread(io::Error),
+    Signal(io::Error),
     Main(JoinError),
 }
 
 impl<F> RunError<F> {
-    /// What was to be run, if it has not been lost with its task.
+    /// What was to be run, if it has not begun.
     #[must_use]
     pub fn into_main(self) -> Option<F> {
         self.main
@@ -168,6 +212,7 @@ impl<F> fmt::Display for RunError<F> {
                  for what borrows",
             ),
             Why::Thread(error) => write!(f, "a worker's thread could not be started: {error}"),
+            Why::Signal(error) => write!(f, "signals cannot be received: {error}"),
             Why::Main(error) => write!(f, "main has not run to its end: {error}"),
         }
     }
@@ -178,6 +223,7 @@ impl<F> Error for RunError<F> {
         match &self.why {
             Why::Nested => None,
             Why::Thread(error) => Some(error),
+            Why::Signal(error) => Some(error),
             Why::Main(error) => Some(error),
         }
     }
@@ -190,11 +236,12 @@ pub struct RuntimeBuilder {
     config: Config,
     stack_size: Option<usize>,
     main_stack_size: Option<usize>,
+    cancels_on_sigint: bool,
 }
 
 impl Default for RuntimeBuilder {
     fn default() -> Self {
-        Self { config: Runtime::default().config, stack_size: None, main_stack_size: None }
+        Self { config: Runtime::default().config, stack_size: None, main_stack_size: None, cancels_on_sigint: false }
     }
 }
 
@@ -323,7 +370,7 @@ impl RuntimeBuilder {
         self.config.class = class(self.stack_size)?.unwrap_or(self.config.class);
         self.config.main_class = class(self.main_stack_size)?.unwrap_or(self.config.main_class);
         self.config.observers.runs = Default::default();
-        Ok(Runtime { config: self.config })
+        Ok(Runtime { config: self.config, cancels_on_sigint: self.cancels_on_sigint })
     }
 }
 

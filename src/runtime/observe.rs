@@ -98,8 +98,8 @@ impl RuntimeBuilder {
 
     /// Prints a [`Dump`] to standard error whenever the process gets SIGQUIT (Ctrl-\ in a terminal), instead of ending it.
     ///
-    /// The handler is installed by the first `run` that goes on with this, and when the last one has ended, what was there
-    /// before is put back. A thread that prints stays as long as the process.
+    /// Each runtime that runs with this has a dump of its own. When the last one has ended, the signal does again what it did before. A
+    /// handler that was there before is called as well. See [`signal`](crate::signal).
     #[cfg(unix)]
     pub fn dump_on_sigquit(mut self, dumps: bool) -> Self {
         self.config.observers.dumps_on_sigquit = dumps;

@@ -4,9 +4,10 @@
 use std::backtrace::Backtrace;
 
 /// What is between a call that waits and the walk of its stack, and below the closure of a task.
-const PLUMBING: [&str; 17] = [
+const PLUMBING: [&str; 18] = [
     "switchback::scheduler::",
     "<switchback::scheduler::",
+    "switchback::runtime::",
     "switchback::coroutine::",
     "<switchback::coroutine::",
     "switchback::arch::",

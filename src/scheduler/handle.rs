@@ -86,12 +86,16 @@ impl Task {
 
     /// Cancels it: see [`JoinHandle::cancel`](super::JoinHandle::cancel).
     pub fn cancel(&self) -> bool {
-        self.0.header().cancel(CancelReason::Requested)
+        self.cancel_because(CancelReason::Requested)
     }
 
     /// [`cancel`](Self::cancel) with a reason, which [`Cancelled::reason`](crate::Cancelled::reason) tells.
     pub fn cancel_with(&self, message: impl Into<Arc<str>>) -> bool {
-        self.0.header().cancel(CancelReason::Message(message.into()))
+        self.cancel_because(CancelReason::Message(message.into()))
+    }
+
+    pub(crate) fn cancel_because(&self, reason: CancelReason) -> bool {
+        self.0.header().cancel(reason)
     }
 }
 

@@ -15,7 +15,7 @@
 //! | what runs beside the workers? | `offload.rs`, `threads.rs` |
 //! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs`, whose queue is `wheel.rs` |
-//! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs`, `sigquit.rs` |
+//! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
 
 mod atomic;
@@ -52,8 +52,6 @@ mod scope;
 mod seed;
 mod several;
 mod shared;
-#[cfg(unix)]
-mod sigquit;
 #[cfg(unix)]
 mod source;
 #[cfg(feature = "tracing")]

@@ -312,22 +312,22 @@ pub(crate) fn enter<F, T>(
     config: &Config,
     main: F,
     spawned_at: &'static Location<'static>,
-) -> Result<Result<T, super::join::JoinError>, (EnterError, F)>
+) -> Result<Result<T, super::join::JoinError>, EnterError>
 where
     F: FnOnce() -> T,
 {
     if current::is_worker() {
-        return Err((EnterError::Nested, main));
+        return Err(EnterError::Nested);
     }
     let (shared, mut fresh) = Shared::new(config.clone());
     let own = fresh.remove(0);
     let looking_on = match LookingOn::start(&shared) {
         Ok(looking_on) => looking_on,
-        Err(error) => return Err((EnterError::Thread(error), main)),
+        Err(error) => return Err(EnterError::Thread(error)),
     };
     let threads = match start_threads(&shared, fresh) {
         Ok(threads) => threads,
-        Err(error) => return Err((EnterError::Thread(error), main)),
+        Err(error) => return Err(EnterError::Thread(error)),
     };
     // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 21).
     let guard = AbortOnUnwind;
@@ -362,8 +362,6 @@ where
 struct LookingOn {
     shared: Arc<Shared>,
     _watchdog: Option<Watchdog>,
-    #[cfg(unix)]
-    _on_sigquit: Option<super::sigquit::Registered>,
 }
 
 impl LookingOn {
@@ -371,8 +369,6 @@ impl LookingOn {
         let observers = &shared.config.observers;
         let looking_on = Self {
             _watchdog: observers.watchdog.map(|longest| Watchdog::start(shared, longest)).transpose()?,
-            #[cfg(unix)]
-            _on_sigquit: observers.dumps_on_sigquit.then(|| super::sigquit::Registered::new(shared)).transpose()?,
             shared: Arc::clone(shared),
         };
         observers.runs.lock().push(Arc::downgrade(shared));

@@ -28,8 +28,11 @@
 // | who has a lock, and who is given it? | `mutex.rs`, `raw_rwlock.rs`, `rwlock.rs`, `poison.rs` |
 // | where is a message, and who gets it? | `channel/` |
 // | how does one wait for several? | `select.rs`, `select/` |
+// | how does one wait for what comes from outside of the program? | `arrivals.rs` |
 // | which calls tell of cancellation? | `faces.rs` |
 
+#[cfg(unix)]
+mod arrivals;
 mod barrier;
 pub mod broadcast;
 mod channel;
@@ -53,6 +56,8 @@ mod wait_group;
 pub mod watch;
 mod work_queue;
 
+#[cfg(unix)]
+pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "capi")]
 pub(crate) use channel::{Channel, RecvStop, SendStop};
 

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use super::channel::{Channel, RecvStop, Run, SendStop};
+use super::select;
 use crate::scheduler::{Limit, Stopped};
 use core::fmt;
 use std::sync::Arc;
@@ -162,6 +163,13 @@ impl<T> Receiver<T> {
 
     pub(crate) fn channel(&self) -> &Channel<T> {
         &self.channel
+    }
+
+    /// What `recv` is in [`select!`](crate::select!), where it may also be that of another receiver.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn arm(&self) -> select::Receiving<'_, T> {
+        select::recv(self)
     }
 
     #[inline(always)]

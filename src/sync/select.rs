@@ -20,6 +20,9 @@ mod arms;
 
 pub use arms::{Expecting, Gathering, Getting, Listening, Watching, broadcast, event, get, wait_group, watch};
 
+#[cfg(unix)]
+pub use super::arrivals::Arriving;
+
 pub(super) mod sealed {
     use crate::scheduler::Resumer;
     use std::time::Instant;
@@ -422,6 +425,7 @@ impl fmt::Debug for Sleeping {
 /// | arm | is ready when | the pattern is for |
 /// |---|---|---|
 /// | `recv(receiver) -> pattern => ..` | there is a message, or all senders are gone | a `Result<T, RecvError>` |
+/// | `recv(signals) -> pattern => ..` | a signal has come, of those that a `signal::Signals` is for | a `Signal` |
 /// | `send(sender, value) -> pattern => ..` | there is room, or the receiver is gone | a `Result<(), SendError<T>>` |
 /// | `oneshot(receiver) -> pattern => ..` | the message has come, or none will | a `Result<T, RecvError>` |
 /// | `join(handle) => ..` | the task has ended; `handle.join()` does not wait then | |
@@ -480,7 +484,7 @@ macro_rules! select {
 macro_rules! __select {
     // Each arm becomes `[how it is made] [pattern] [what is run]`.
     (@parse ($($done:tt)*) recv($receiver:expr) -> $pattern:pat => $run:expr $(, $($rest:tt)*)?) => {
-        $crate::sync::select::__select!(@parse ($($done)* {[$crate::sync::select::recv(&$receiver)] [$pattern] [$run]}) $($($rest)*)?)
+        $crate::sync::select::__select!(@parse ($($done)* {[$receiver.arm()] [$pattern] [$run]}) $($($rest)*)?)
     };
     (@parse ($($done:tt)*) send($sender:expr, $value:expr) -> $pattern:pat => $run:expr $(, $($rest:tt)*)?) => {
         $crate::sync::select::__select!(

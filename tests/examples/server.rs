@@ -1,9 +1,9 @@
 //! An example that serves until it is killed.
 
 use crate::program::example;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -16,8 +16,18 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    /// What it says to standard error. A thread reads it: who is not read may wait for that.
+    /// What it says to standard output after that.
+    said: Mutex<Receiver<String>>,
+    /// What it says to standard error.
     complaints: Mutex<Receiver<String>>,
+}
+
+/// The lines of a pipe. A thread reads them: who is not read may wait for that.
+fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    let pipe = BufReader::new(pipe);
+    thread::spawn(move || pipe.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    lines
 }
 
 impl Server {
@@ -36,14 +46,11 @@ impl Server {
     fn of(command: &mut Command) -> Server {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it can be run");
-        let (sender, complaints) = channel();
-        let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let mut line = String::new();
-        let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        stdout.read_line(&mut line).expect("it says where it listens");
-        match line.trim_end().strip_prefix("listening at ").and_then(|address| address.parse().ok()) {
-            Some(address) => Server { child, address, complaints: Mutex::new(complaints) },
+        let complaints = lines(child.stderr.take().expect("it is piped"));
+        let said = lines(child.stdout.take().expect("it is piped"));
+        let line = said.recv().unwrap_or_default();
+        match line.strip_prefix("listening at ").and_then(|address| address.parse().ok()) {
+            Some(address) => Server { child, address, said: Mutex::new(said), complaints: Mutex::new(complaints) },
             None => {
                 let _ = child.kill().and_then(|()| child.wait());
                 panic!("it does not say where it listens: {line:?} {:?}", complaints.iter().collect::<Vec<_>>());
@@ -68,6 +75,28 @@ impl Server {
             }
         }
         panic!("no complaint of {words:?}");
+    }
+
+    /// Sends it a signal, by name.
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill can be run").success(), "{name}");
+    }
+
+    /// The next line that it says.
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        self.said.lock().expect("nobody panics with it").recv_timeout(LONG).expect("it says more")
+    }
+
+    /// Waits until it has ended by itself: how, and what it has said and complained of.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().expect("it can be waited for");
+        let said = self.said.get_mut().expect("nobody has panicked with it");
+        let complaints = self.complaints.get_mut().expect("nor with this");
+        (status, said.iter().chain(complaints.iter()).collect())
     }
 
     /// How many descriptors it has open, where the system tells.

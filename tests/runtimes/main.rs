@@ -1,9 +1,14 @@
 //! Runtimes: how they begin, nest and end.
 
+#[cfg(unix)]
+#[path = "../common/process.rs"]
+mod process;
 #[path = "../common/reports.rs"]
 mod reports;
 
 mod offload;
+#[cfg(unix)]
+mod signals;
 
 use reports::reported;
 #[cfg(panic = "unwind")]
