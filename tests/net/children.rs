@@ -81,7 +81,11 @@ fn output_and_status_are_stds() {
             sh(SCRIPT).env("WORD", "x").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         check(child.and_then(Child::wait_with_output).expect("it runs"));
         assert_eq!(format!("{command:?}"), r#""sh" "-c" "exit 3""#);
-        assert_eq!(Command::new("no such program").status().expect_err("there is none").kind(), ErrorKind::NotFound);
+        match Command::new("no such program").status() {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+            // Tools and emulators copy what the child should share with its parent, which it would tell so.
+            Ok(status) => assert!(SLOW && status.code() == Some(127), "{status}"),
+        }
     };
     on(1, try_all);
     // Outside of a runtime, where the thread blocks.
