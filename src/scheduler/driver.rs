@@ -40,7 +40,7 @@ impl Parker {
 
     /// [`park`](Self::park) that waits for I/O too, and wakes who waits for that.
     #[cfg(unix)]
-    pub(super) fn park_in(&self, reactor: &Arc<Reactor>, mut seat: Seat<'_>, longest: Option<Duration>) {
+    pub(super) fn park_in(&self, reactor: &Arc<Reactor>, seat: &mut Seat<'_>, longest: Option<Duration>) {
         let mut state = self.state.lock();
         if !state.is_unparked {
             state.waits_in = Some(Arc::clone(reactor));

@@ -2,12 +2,27 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
-use super::reactor::Reactor;
+use super::reactor::Seat;
 use super::worker::Worker;
 use std::time::Duration;
 
 /// Every so many of a worker's turns it looks for I/O.
 const TURNS: u32 = 4;
+
+/// What the last worker to have nothing to do has found, when it looked for I/O.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is not the last, and has not looked.
+    NotLast,
+    /// It could not look, because another waits for I/O.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Taken,
+    /// Something. Whoever was woken may have run and sent, and have nothing to do again.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    Something,
+    /// Nothing: since it was the last, nobody has run.
+    Nothing,
+}
 
 impl Worker {
     /// [`poll_io`](Self::poll_io) every so many times.
@@ -22,9 +37,33 @@ impl Worker {
     /// Wakes those whose I/O can go on, unless another worker waits for it.
     pub(super) fn poll_io(&self) {
         #[cfg(unix)]
-        if let Some(mut seat) = self.shared.reactor.get().and_then(Reactor::seat) {
+        if let Some(mut seat) = self.shared.reactor.get().and_then(|reactor| reactor.seat()) {
             seat.wait(Some(Duration::ZERO));
         }
+    }
+
+    /// The same for the last to have nothing to do. Also where nobody waits any more: another worker may have seen to that just now,
+    /// and not have got up.
+    pub(super) fn poll_io_last(&self) -> Look {
+        #[cfg(unix)]
+        if let Some(reactor) = self.shared.reactor.get() {
+            let Some(mut seat) = reactor.free_seat() else { return Look::Taken };
+            let has_come = seat.wait(Some(Duration::ZERO));
+            self.get_up(seat);
+            if has_come {
+                return Look::Something;
+            }
+        }
+        Look::Nothing
+    }
+
+    /// Leaves the seat; not asleep any more if there is something to do here: or another would look, and find nothing.
+    #[cfg(unix)]
+    fn get_up(&self, seat: Seat<'_>) {
+        if !self.ready.is_empty() && self.shared.clock.is_virtual() {
+            self.shared.end_sleep(self.index);
+        }
+        drop(seat);
     }
 
     /// Whether tasks of this runtime wait for I/O.
@@ -36,19 +75,28 @@ impl Worker {
     }
 
     /// The first to have nothing to do waits for I/O, and the others for that one.
-    pub(super) fn park_somewhere(&self, longest: Option<Duration>) {
+    ///
+    /// One that may not sit is the last to have nothing to do, and would let a virtual clock jump; but another sits, of whom it
+    /// cannot know whether I/O has come that it has not got to yet. So that one gets up, and is the last itself when it has
+    /// nothing to do either: it finds the seat free.
+    pub(super) fn park_somewhere(&self, longest: Option<Duration>, may_sit: bool) {
         let parker = self.remote.driver();
         #[cfg(unix)]
-        if let Some(reactor) = self.shared.reactor.get()
-            && let Some(seat) = reactor.seat()
+        if !may_sit {
+            self.shared.reactor.get().into_iter().for_each(|reactor| reactor.notify());
+        } else if let Some(reactor) = self.shared.reactor.get()
+            && let Some(mut seat) = reactor.seat()
         {
-            parker.park_in(reactor, seat, longest);
+            parker.park_in(reactor, &mut seat, longest);
+            self.get_up(seat);
             // Not left empty while somebody sleeps: what runs here now may compute for long.
             if !self.ready.is_empty() && reactor.has_waiters() {
                 self.shared.pass_seat(self.index);
             }
             return;
         }
+        #[cfg(not(unix))]
+        let _ = may_sit;
         parker.park(longest);
     }
 }

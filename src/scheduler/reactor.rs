@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What is waited for at a descriptor.
@@ -96,9 +96,13 @@ impl Reactor {
     }
 
     /// The seat, if it is free and anybody waits.
-    pub(super) fn seat(self: &Arc<Self>) -> Option<Seat<'_>> {
-        let events = self.has_waiters().then(|| self.events.try_lock())??;
-        Some(Seat { reactor: self, events })
+    pub(super) fn seat(&self) -> Option<Seat<'_>> {
+        self.has_waiters().then(|| self.free_seat())?
+    }
+
+    /// The seat, if it is free.
+    pub(super) fn free_seat(&self) -> Option<Seat<'_>> {
+        Some(Seat { reactor: self, events: self.events.try_lock()? })
     }
 
     pub(super) fn has_waiters(&self) -> bool {
@@ -182,14 +186,16 @@ fn place(index: usize) -> (usize, usize) {
 }
 
 impl Seat<'_> {
-    /// Waits for events, for a notice, or for that time, and wakes whom the events are for.
-    pub(super) fn wait(&mut self, longest: Option<Duration>) {
+    /// Waits for events, for a notice, or for that time, and wakes whom the events are for: true if there have been any.
+    pub(super) fn wait(&mut self, longest: Option<Duration>) -> bool {
         let Self { reactor, events } = self;
         let (events, woken) = &mut **events;
         reactor.poller.wait(events, longest);
         // Each is likely to be out of the CPU's caches, and its lock would wait for it alone.
         events.iter().filter_map(|event| reactor.slot_at(event.key)).for_each(fetch_slot);
+        let mut has_come = false;
         for event in events.iter() {
+            has_come = true;
             if let Some(slot) = reactor.find(event.key) {
                 slot.tell(&event, woken);
             }
@@ -200,6 +206,7 @@ impl Seat<'_> {
         for waiter in woken.drain(..) {
             let _ = waiter.send(());
         }
+        has_come
     }
 }
 

@@ -228,18 +228,7 @@ impl Shared {
             return false;
         }
         let mut asleep = self.asleep.lock();
-        let mut first: Option<(u64, usize)> = None;
-        for (index, sleep) in asleep.iter().enumerate() {
-            match *sleep {
-                // One that was announced and has something in its inbox is about to wake.
-                Sleep::Until(deadline) if self.remotes[index].inbox().is_asleep() => {
-                    first = first.into_iter().chain(deadline.map(|deadline| (deadline, index))).min();
-                }
-                Sleep::Ended => {}
-                _ => return false,
-            }
-        }
-        let Some((deadline, first)) = first else { return false };
+        let Some(Some((deadline, first))) = self.first_timer(&asleep) else { return false };
         self.clock.jump_to(deadline);
         if first == index {
             return true;
@@ -247,6 +236,27 @@ impl Shared {
         self.set_awake(&mut asleep, first);
         self.remotes[first].driver().unpark();
         false
+    }
+
+    /// Whether all workers are asleep, the caller among them: then it is the last, and nothing runs.
+    pub(super) fn is_last(&self) -> bool {
+        self.first_timer(&self.asleep.lock()).is_some()
+    }
+
+    /// If all are asleep: the first timer, if there is one, and whose it is.
+    fn first_timer(&self, asleep: &[Sleep]) -> Option<Option<(u64, usize)>> {
+        let mut first = None;
+        for (index, sleep) in asleep.iter().enumerate() {
+            match *sleep {
+                // One that was announced and has something in its inbox is about to wake.
+                Sleep::Until(deadline) if self.remotes[index].inbox().is_asleep() => {
+                    first = first.into_iter().chain(deadline.map(|deadline| (deadline, index))).min();
+                }
+                Sleep::Ended => {}
+                _ => return None,
+            }
+        }
+        Some(first)
     }
 
     pub(super) fn has_ended(&self, index: usize) -> bool {

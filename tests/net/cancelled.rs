@@ -1,6 +1,7 @@
 //! Cancellation, and timeouts: what has not happened has not happened.
 
 use super::{on, pair};
+use crate::slow::SLOW;
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -125,6 +126,30 @@ fn with_a_virtual_clock_what_has_come_is_before_a_timer() {
         here.write_all(b"x").expect("room");
         task::sleep(Duration::from_secs(1)).expect("a second");
         assert_eq!(reader.join().expect("no panic").expect("a byte"), start);
+    });
+}
+
+/// Of two workers the one that waits for I/O may have been woken by the system, and not have come to run.
+#[test]
+fn with_a_virtual_clock_what_another_worker_is_about_to_see_is_before_a_timer() {
+    let runtime = Runtime::builder().workers(2).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let hour = Duration::from_secs(3600);
+        let start = task::now();
+        let rounds = if SLOW { 100 } else { 2000 };
+        let (here, there) = UnixStream::pair().expect("a pair");
+        let ends = [(0, here), (1, there)].map(|(worker, mut stream)| {
+            task::spawn_on(worker, move || {
+                (0..rounds).try_for_each(|_| {
+                    stream.write_all(b"x")?;
+                    task::timeout(hour, || stream.read_exact(&mut [0]))?
+                })
+            })
+        });
+        for end in ends {
+            end.join().expect("no panic").expect("the clock has not jumped");
+        }
+        assert_eq!(task::now(), start);
     });
 }
 
