@@ -249,7 +249,7 @@ fn run_sweep(system: &System, sweep: &str, live: u64) -> Result<HashMap<String, 
 fn run(system: &System, workload: &str, n: u64, expected: u64) -> Result<HashMap<String, String>, String> {
     let mut command = system.command();
     command.arg(workload).arg(n.to_string()).stdin(Stdio::null());
-    let output = output(&mut command).map_err(|error| format!("{command:?} cannot be run: {error}"))?;
+    let output = output(&mut command).map_err(|error| format!("{command:?}: {error}"))?;
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         return Err(format!("{command:?} has failed, {}:\n{errors}", output.status));
@@ -276,7 +276,10 @@ fn output(command: &mut Command) -> io::Result<Output> {
     if poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&PATIENCE))? == 0 {
         child.kill()?;
         child.wait()?;
-        return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it was at it for {} seconds", PATIENCE.tv_sec)));
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("killed, as it was not done after {} seconds", PATIENCE.tv_sec),
+        ));
     }
     child.wait_with_output()
 }
