@@ -195,12 +195,12 @@ counted() {
 }
 
 # portable CARGO-OPTION..: the library's own tests and those of tests/ that run anywhere, with these options. The examples
-# are built first: tests start them as programs, and a selection of tests does not bring them.
+# are built first, if tests/examples is among them: it starts them as programs, and a selection of tests does not bring them.
 portable() {
     local tests
     read -r -a tests <<<"$(portable_tests)"
     say "without compile_fail${LESS:+ and, but with WHOLE=1, $LESS}"
-    cargo build --locked --examples "$@"
+    [[ " ${tests[*]} " != *" examples "* ]] || cargo build --locked --examples "$@"
     counted cargo test --locked --lib "${tests[@]}" "$@"
 }
 

@@ -91,7 +91,7 @@ pub(crate) mod ours {
                 // The ends are ready arms, of which the sum must not be made.
                 senders
             });
-            let [a, b, c, d, e, f, g, h] = receivers.try_into().ok().expect("eight of them");
+            let [a, b, c, d, e, f, g, h] = receivers.try_into().expect("eight of them");
             let one = |_| {
                 select! {
                     recv(a) -> number => number,
@@ -184,7 +184,7 @@ pub(crate) mod tokio {
                 senders
             });
             let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h]: [Receiver<u64>; 8] =
-                receivers.try_into().ok().expect("eight of them");
+                receivers.try_into().expect("eight of them");
             let time = timed_async(sum(n), async move {
                 let mut total = 0;
                 for _ in 0..n {
