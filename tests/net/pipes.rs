@@ -1,6 +1,6 @@
 //! Pipes.
 
-use super::refused::{assert_refused, cancelled, cancelled_before};
+use super::refused::{assert_cancelled_writes_write_nothing, assert_refused, cancelled, cancelled_before};
 use super::{is_non_blocking, on};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
@@ -70,30 +70,8 @@ fn a_cancelled_read_of_a_pipe_loses_nothing() {
 #[test]
 fn a_cancelled_write_to_a_pipe_has_written_nothing() {
     on(1, || {
-        let (mut reader, writer) = io::pipe().expect("a pipe");
-        let writer = Arc::new(writer);
-        let theirs = Arc::clone(&writer);
-        let filled = cancelled_before(move || {
-            let mut sent = 0;
-            loop {
-                match (&*theirs).write(&[1; 4096]) {
-                    Ok(some) => sent += some,
-                    Err(error) => return Ok((sent, error)),
-                }
-            }
-        });
-        let (sent, error) = filled.expect("it is counted");
-        assert_refused::<()>(Err(error));
-        assert!(sent > 0);
-        let theirs = Arc::clone(&writer);
-        let mut came = vec![0; sent];
-        assert_refused(cancelled(
-            move || (&*theirs).write(&[2; 4096]),
-            || reader.read_exact(&mut came).expect("all of it"),
-        ));
-        assert!(came.iter().all(|byte| *byte == 1));
-        drop(writer);
-        assert_eq!(reader.read(&mut [0]).expect("the end"), 0);
+        let (reader, writer) = io::pipe().expect("a pipe");
+        assert_cancelled_writes_write_nothing(writer, reader, drop);
     });
 }
 

@@ -25,18 +25,18 @@ pub(crate) fn cancelled<T: 'static>(
     waits.join().expect("no panic")
 }
 
-/// With a clock that stands still: what is tried again after a while is not while another task runs.
-fn jumping(main: impl FnOnce()) {
-    Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime").run(main);
-}
-
-/// The same, in a task that was cancelled before it began to wait.
+/// Runs `f` in a task that was cancelled before it began to wait.
 pub(crate) fn cancelled_before<T: 'static>(f: impl FnOnce() -> io::Result<T> + 'static) -> io::Result<T> {
     let task = task::spawn_local(|| {
         task::current().expect("a task").cancel();
         f()
     });
     task.join().expect("no panic")
+}
+
+/// With a clock that stands still: what is tried again after a while is not while another task runs.
+fn jumping(main: impl FnOnce()) {
+    Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime").run(main);
 }
 
 #[track_caller]
@@ -111,35 +111,41 @@ fn a_cancelled_connect_closes_its_socket_and_tries_no_further() {
     });
 }
 
+/// What is written to `here` can be read from `there`, up to the end, which comes after `end`.
+pub(crate) fn assert_cancelled_writes_write_nothing<W>(here: W, mut there: impl Read, end: impl FnOnce(Arc<W>))
+where
+    W: Send + Sync + 'static,
+    for<'a> &'a W: Write,
+{
+    let here = Arc::new(here);
+    // What there is room for, in a task that is cancelled already; then nothing.
+    let theirs = Arc::clone(&here);
+    let filled = cancelled_before(move || {
+        let mut sent = 0;
+        loop {
+            match (&*theirs).write(&[1; 4096]) {
+                Ok(some) => sent += some,
+                Err(error) => return Ok((sent, error)),
+            }
+        }
+    });
+    let (sent, error) = filled.expect("it is counted");
+    assert_refused::<()>(Err(error));
+    assert!(sent > 0);
+    // While it waits room comes, and it has not written when it is told.
+    let theirs = Arc::clone(&here);
+    let mut came = vec![0; sent];
+    assert_refused(cancelled(move || (&*theirs).write(&[2; 4096]), || there.read_exact(&mut came).expect("all of it")));
+    assert!(came.iter().all(|byte| *byte == 1));
+    end(here);
+    assert_eq!(there.read(&mut [0]).expect("the end"), 0);
+}
+
 #[test]
 fn a_cancelled_write_has_sent_nothing() {
     on(1, || {
-        let (here, mut there) = UnixStream::pair().expect("a pair");
-        let here = Arc::new(here);
-        // What there is room for, in a task that is cancelled already; then nothing.
-        let theirs = Arc::clone(&here);
-        let filled = cancelled_before(move || {
-            let mut sent = 0;
-            loop {
-                match (&*theirs).write(&[1; 4096]) {
-                    Ok(some) => sent += some,
-                    Err(error) => return Ok((sent, error)),
-                }
-            }
-        });
-        let (sent, error) = filled.expect("it is counted");
-        assert_refused::<()>(Err(error));
-        assert!(sent > 0);
-        // While it waits room comes, and it has not written when it is told.
-        let theirs = Arc::clone(&here);
-        let mut came = vec![0; sent];
-        assert_refused(cancelled(
-            move || (&*theirs).write(&[2; 4096]),
-            || there.read_exact(&mut came).expect("all of it"),
-        ));
-        assert!(came.iter().all(|byte| *byte == 1));
-        here.shutdown(Shutdown::Write).expect("connected");
-        assert_eq!(there.read(&mut [0]).expect("the end"), 0);
+        let (here, there) = UnixStream::pair().expect("a pair");
+        assert_cancelled_writes_write_nothing(here, there, |here| here.shutdown(Shutdown::Write).expect("connected"));
     });
 }
 
