@@ -217,9 +217,13 @@ impl Running {
     }
 }
 
-/// Whether the calling task keeps no other waiting that is ready. So it is outside of tasks.
+/// Whether the calling task keeps no other waiting that its worker could run. So it is outside of tasks.
 pub(crate) fn is_alone() -> bool {
-    Current::with(|current| current.is_none_or(|current| current.running.worker().ready.is_empty()))
+    Current::with(|current| {
+        let Some(current) = current else { return true };
+        let worker = current.running.worker();
+        worker.ready.is_empty() && worker.fresh.is_empty()
+    })
 }
 
 /// The task that runs on this thread, and its worker.

@@ -11,7 +11,8 @@ use core::ptr::{self, NonNull};
 use parking_lot::Mutex;
 use std::panic::{self, AssertUnwindSafe};
 
-/// The whole life of a task, on its own stack.
+/// The whole life of a task, on its own stack. Inlined, with all that it calls for itself, into the root's frame: a frame more is a
+/// twentieth of what spawn and join take.
 ///
 /// # Safety
 ///
