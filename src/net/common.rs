@@ -5,6 +5,7 @@ use crate::scheduler::{self, Direction, Limit, Resumer, Source, Stopped, suspend
 use core::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -93,9 +94,7 @@ impl<T: AsFd> Inner<T> {
 
     pub(super) fn accept<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         let accepted = self.read(attempt);
-        if let Err(error) = &accepted
-            && let Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) = error.raw_os_error()
-        {
+        if accepted.as_ref().is_err_and(has_too_little) {
             // Over by its limit; or by cancellation, of which the next call tells.
             let _ = pause(BACK_OFF);
         }
@@ -129,6 +128,13 @@ impl Timeout {
         *place = timeout;
         self.is_some.store(timeout.is_some(), Ordering::Release);
     }
+}
+
+/// Whether the system has too little of something: for the call itself, or for a poller, which says so by its source.
+fn has_too_little(error: &io::Error) -> bool {
+    let source = error.get_ref().and_then(Error::source).and_then(|source| source.downcast_ref::<io::Error>());
+    let mut codes = [Some(error), source].into_iter().flatten().filter_map(io::Error::raw_os_error);
+    codes.any(|code| matches!(code, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
 /// Waits for that long.

@@ -1,15 +1,16 @@
 //! What an idle worker waits on.
 #![forbid(unsafe_code)]
 
+use core::mem;
 use parking_lot::{Condvar, Mutex};
 use std::time::Duration;
 
 #[cfg(unix)]
-use super::reactor::{Reactor, Seat};
+use super::reactor::Reactor;
 #[cfg(unix)]
 use std::sync::Arc;
 
-/// What a worker waits on: a flag and a condition variable, or, for one worker of a runtime that does I/O, the reactor.
+/// What a worker waits on: a flag and a condition variable, or, while its tasks wait for I/O, its reactor.
 #[derive(Default)]
 pub(crate) struct Parker {
     state: Mutex<State>,
@@ -38,15 +39,15 @@ impl Parker {
         state.is_unparked = false;
     }
 
-    /// [`park`](Self::park) that waits for I/O too, and wakes who waits for that.
+    /// [`park`](Self::park) that waits for I/O too, by `wait`.
     #[cfg(unix)]
-    pub(super) fn park_in(&self, reactor: &Arc<Reactor>, seat: &mut Seat<'_>, longest: Option<Duration>) {
+    pub(super) fn park_in(&self, reactor: &Arc<Reactor>, wait: impl FnOnce()) {
         let mut state = self.state.lock();
         if !state.is_unparked {
             state.waits_in = Some(Arc::clone(reactor));
             drop(state);
             // An `unpark` from here on is a notice, and one that comes before the wait ends it at once.
-            seat.wait(longest);
+            wait();
             state = self.state.lock();
             state.waits_in = None;
         }
@@ -56,9 +57,14 @@ impl Parker {
     /// Ends a `park`, or the next one. Any thread may call it, also when the worker is gone.
     pub(super) fn unpark(&self) {
         let mut state = self.state.lock();
-        state.is_unparked = true;
+        if mem::replace(&mut state.is_unparked, true) {
+            // It has been told.
+            return;
+        }
         #[cfg(unix)]
-        if let Some(reactor) = &state.waits_in {
+        if let Some(reactor) = state.waits_in.clone() {
+            // Without the lock, for which it would wait again. If it has got up by then, its next wait is cut short.
+            drop(state);
             return reactor.notify();
         }
         self.changed.notify_one();

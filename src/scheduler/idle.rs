@@ -2,29 +2,42 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
-use super::reactor::Seat;
+use super::reactor::{Poll, Reactor};
 use super::worker::Worker;
+#[cfg(unix)]
+use std::io;
+#[cfg(unix)]
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every so many of a worker's turns it looks for I/O.
 const TURNS: u32 = 4;
 
-/// What the last worker to have nothing to do has found, when it looked for I/O.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    /// It is not the last, and has not looked.
-    NotLast,
-    /// It could not look, because another waits for I/O.
-    #[cfg_attr(not(unix), allow(dead_code))]
-    Taken,
-    /// Something. Whoever was woken may have run and sent, and have nothing to do again.
-    #[cfg_attr(not(unix), allow(dead_code))]
-    Something,
-    /// Nothing: since it was the last, nobody has run.
-    Nothing,
-}
-
 impl Worker {
+    /// What this worker's tasks wait in for I/O, made when the first of the runtime does.
+    #[cfg(unix)]
+    pub(super) fn reactor(&self) -> io::Result<&Arc<Reactor>> {
+        if let Some(reactor) = self.reactor.get() {
+            return Ok(reactor);
+        }
+        let reactor = &self.shared.reactors()?[self.index];
+        Ok(self.reactor.get_or_init(|| Arc::clone(reactor)))
+    }
+
+    /// The same, if any of them does now.
+    #[cfg(unix)]
+    fn waits_in(&self) -> Option<&Arc<Reactor>> {
+        self.reactor.get().filter(|reactor| reactor.has_waiters())
+    }
+
+    /// Whether tasks of this worker wait for I/O.
+    pub(super) fn does_io(&self) -> bool {
+        #[cfg(unix)]
+        return self.waits_in().is_some();
+        #[cfg(not(unix))]
+        false
+    }
+
     /// [`poll_io`](Self::poll_io) every so many times.
     pub(super) fn poll_io_in_turn(&self) {
         let turns = self.turns.get() + 1;
@@ -34,69 +47,61 @@ impl Worker {
         }
     }
 
-    /// Wakes those whose I/O can go on, unless another worker waits for it.
+    /// Wakes those whose I/O can go on.
     pub(super) fn poll_io(&self) {
         #[cfg(unix)]
-        if let Some(mut seat) = self.shared.reactor.get().and_then(|reactor| reactor.seat()) {
-            seat.wait(Some(Duration::ZERO));
+        if let Some(reactor) = self.waits_in() {
+            reactor.poll().wait(Some(Duration::ZERO));
         }
     }
 
-    /// The same for the last to have nothing to do. Also where nobody waits any more: another worker may have seen to that just now,
-    /// and not have got up.
-    pub(super) fn poll_io_last(&self) -> Look {
+    /// Looks for I/O of all workers, for the last to have nothing to do: whether none has come that its worker has not got to yet.
+    ///
+    /// What has come for another one is left to that, which is woken, if it is not about to wake. It is the last itself when it
+    /// has nothing to do either.
+    pub(super) fn has_seen_all_io(&self) -> bool {
         #[cfg(unix)]
-        if let Some(reactor) = self.shared.reactor.get() {
-            let Some(mut seat) = reactor.free_seat() else { return Look::Taken };
-            let has_come = seat.wait(Some(Duration::ZERO));
-            self.get_up(seat);
-            if has_come {
-                return Look::Something;
+        if let Some(reactors) = self.shared.reactors.get() {
+            if let Some(reactor) = self.waits_in() {
+                self.get_up(reactor.poll());
+            }
+            if !self.ready.is_empty() {
+                return false;
+            }
+            for (reactor, remote) in reactors.iter().zip(&self.shared.remotes) {
+                if !core::ptr::eq(*remote, self.remote) && reactor.poll().has_unseen() {
+                    remote.driver().unpark();
+                    return false;
+                }
             }
         }
-        Look::Nothing
+        true
     }
 
-    /// Leaves the seat; not asleep any more if there is something to do here: or another would look, and find nothing.
+    /// Looks for I/O; not asleep any more if there is something to do: or another would find nothing in the poller, and nobody awake.
     #[cfg(unix)]
-    fn get_up(&self, seat: Seat<'_>) {
-        if !self.ready.is_empty() && self.shared.clock.is_virtual() {
+    fn get_up(&self, mut poll: Poll<'_>) {
+        poll.wait(Some(Duration::ZERO));
+        if !self.ready.is_empty() {
             self.shared.end_sleep(self.index);
         }
-        drop(seat);
+        drop(poll);
     }
 
-    /// Whether tasks of this runtime wait for I/O.
-    pub(super) fn does_io(&self) -> bool {
-        #[cfg(unix)]
-        return self.shared.reactor.get().is_some_and(|reactor| reactor.has_waiters());
-        #[cfg(not(unix))]
-        false
-    }
-
-    /// The first to have nothing to do waits for I/O, and the others for that one.
-    ///
-    /// One that may not sit is the last to have nothing to do, and would let a virtual clock jump; but another sits, of whom it
-    /// cannot know whether I/O has come that it has not got to yet. So that one gets up, and is the last itself when it has
-    /// nothing to do either: it finds the seat free.
-    pub(super) fn park_somewhere(&self, longest: Option<Duration>, may_sit: bool) {
+    /// Waits until it is unparked, or I/O can go on, or for that time.
+    pub(super) fn park_somewhere(&self, longest: Option<Duration>) {
         let parker = self.remote.driver();
         #[cfg(unix)]
-        if !may_sit {
-            self.shared.reactor.get().into_iter().for_each(|reactor| reactor.notify());
-        } else if let Some(reactor) = self.shared.reactor.get()
-            && let Some(mut seat) = reactor.seat()
-        {
-            parker.park_in(reactor, &mut seat, longest);
-            self.get_up(seat);
-            // Not left empty while somebody sleeps: what runs here now may compute for long.
-            if !self.ready.is_empty() && reactor.has_waiters() {
-                self.shared.pass_seat(self.index);
+        if let Some(reactor) = self.waits_in() {
+            if self.shared.clock.is_virtual() {
+                // In two steps, as others look into this poller too.
+                parker.park_in(reactor, || reactor.await_any(longest));
+                self.get_up(reactor.poll());
+            } else {
+                parker.park_in(reactor, || reactor.poll().wait(longest));
             }
             return;
         }
-        #[cfg(not(unix))]
-        let _ = may_sit;
         parker.park(longest);
     }
 }

@@ -1,4 +1,9 @@
-//! Waiting for I/O: which descriptors a runtime watches, and who waits for each.
+//! Waiting for I/O: which descriptors a worker watches, and who of its tasks waits for each.
+//!
+//! A reactor belongs to its worker's thread, which alone adds descriptors, joins and leaves, and waits. Other threads end its wait
+//! ([`Reactor::notify`]), ask whether it has anything to see ([`Poll::has_unseen`]), and take descriptors out: when they are closed,
+//! and when tasks of another worker wait for them and none of this one does ([`Reactor::let_go`]). So a task may find that the key
+//! that it has is not good any more; but whose slot it was is somebody else's only after the worker's own thread has added that.
 //!
 //! A wake is no more than a hint to try again. So one that is for a descriptor which has been closed, or whose number belongs to
 //! another by now, harms nobody: a key is an index and a generation, and one that is stale by its generation is passed over.
@@ -22,14 +27,15 @@ pub(crate) enum Direction {
     Write,
 }
 
-/// What a runtime waits in for I/O.
+/// What a worker waits in for I/O.
 pub(crate) struct Reactor {
     poller: Poller,
-    /// Locked by the one worker that waits.
+    /// Locked while the worker asks the poller, until it is known to be awake: see [`Poll`].
     events: Mutex<(Events, Vec<Resumer<()>>)>,
     /// Page by page, each twice as large as the last, as they are needed: so they stay where they are, and are found without a lock.
     pages: [OnceLock<Box<[Slot]>>; PAGES],
     free: Mutex<Free>,
+    /// How many tasks wait. Written by the worker's thread alone.
     waiters: AtomicUsize,
 }
 
@@ -45,8 +51,9 @@ struct Free {
     next: usize,
 }
 
-/// The right to wait in the reactor. One worker has it at a time.
-pub(crate) struct Seat<'a> {
+/// The right to ask the poller. The worker has it until those who were woken are known to be, so that others who have it do not
+/// miss what is neither in the poller any more nor in a queue yet.
+pub(super) struct Poll<'a> {
     reactor: &'a Reactor,
     /// What has happened, and those who have waited for it and are about to be woken.
     events: MutexGuard<'a, (Events, Vec<Resumer<()>>)>,
@@ -68,7 +75,7 @@ pub(super) struct Slot {
     /// Whether no read tells that any more: see [`Event::hides_more`].
     hides_more: AtomicBool,
     waiting: Mutex<Waiting>,
-    /// Whose turn with this slot it is.
+    /// Whose turn with this slot it is. Written under the lock of `waiting`.
     generation: AtomicU64,
 }
 
@@ -95,26 +102,30 @@ impl Reactor {
         })
     }
 
-    /// The seat, if it is free and anybody waits.
-    pub(super) fn seat(&self) -> Option<Seat<'_>> {
-        self.has_waiters().then(|| self.free_seat())?
-    }
-
-    /// The seat, if it is free.
-    pub(super) fn free_seat(&self) -> Option<Seat<'_>> {
-        Some(Seat { reactor: self, events: self.events.try_lock()? })
+    /// Waits until nobody else asks.
+    pub(super) fn poll(&self) -> Poll<'_> {
+        Poll { reactor: self, events: self.events.lock() }
     }
 
     pub(super) fn has_waiters(&self) -> bool {
-        self.waiters.load(Ordering::SeqCst) > 0
+        self.waiters.load(Ordering::Relaxed) > 0
     }
 
-    /// Ends the wait of the one that has the seat, or the next.
+    fn count_waiters(&self, change: impl FnOnce(usize) -> usize) {
+        self.waiters.store(change(self.waiters.load(Ordering::Relaxed)), Ordering::Relaxed);
+    }
+
+    /// Waits until there is something to ask for, or for that time, and leaves it there. It may also end without a reason.
+    pub(super) fn await_any(&self, longest: Option<Duration>) {
+        self.poller.has_any(longest);
+    }
+
+    /// Ends the worker's wait, or the next.
     pub(super) fn notify(&self) {
         self.poller.notify();
     }
 
-    /// Watches a descriptor until it is [removed](Self::remove), before it is closed (invariant 37).
+    /// Watches a descriptor until it is [removed](Self::remove), before it is closed (invariant 37), or [let go](Self::let_go).
     pub(super) fn add(&self, fd: BorrowedFd<'_>) -> io::Result<Key> {
         let index = {
             let mut free = self.free.lock();
@@ -129,7 +140,8 @@ impl Reactor {
         slot.begin();
         let key = Key(key(slot.generation.load(Ordering::Relaxed), index));
         if let Err(error) = self.poller.add(fd, key.0) {
-            self.give_back(key);
+            drop(slot.end(key, true));
+            self.free.lock().indices.push(index);
             return Err(error);
         }
         Ok(key)
@@ -137,20 +149,31 @@ impl Reactor {
 
     /// Watches it no more.
     pub(super) fn remove(&self, fd: BorrowedFd<'_>, key: Key) {
+        self.forget(fd, key, true);
+    }
+
+    /// [`remove`](Self::remove), if nobody waits.
+    pub(super) fn let_go(&self, fd: BorrowedFd<'_>, key: Key) {
+        self.forget(fd, key, false);
+    }
+
+    fn forget(&self, fd: BorrowedFd<'_>, key: Key, even_if_waited_for: bool) {
+        // First, so that nobody joins who would not be told.
+        let Some(left) = self.slot(key).end(key, even_if_waited_for) else { return };
         // It fails only if it is not watched.
         let _ = self.poller.delete(fd);
-        self.give_back(key);
-    }
-
-    fn give_back(&self, key: Key) {
-        let slot = self.slot(key);
-        slot.generation.fetch_add(1, Ordering::Relaxed);
-        let waiting = mem::take(&mut *slot.waiting.lock());
         self.free.lock().indices.push(index(key.0));
-        drop(waiting);
+        drop(left);
     }
 
-    /// The slot of somebody who has a key, and has not given it back.
+    /// The slot of a key, if it is still that.
+    #[inline(always)]
+    pub(super) fn slot_of(&self, key: Key) -> Option<&Slot> {
+        let slot = self.slot(key);
+        slot.is_of(key).then_some(slot)
+    }
+
+    /// The slot of a key, whose it may not be any more.
     #[inline(always)]
     pub(super) fn slot(&self, key: Key) -> &Slot {
         let Some(slot) = self.slot_at(key.0) else { unreachable!("a key has a slot") };
@@ -185,28 +208,39 @@ fn place(index: usize) -> (usize, usize) {
     (page, index - ((FIRST_PAGE << page) - FIRST_PAGE))
 }
 
-impl Seat<'_> {
-    /// Waits for events, for a notice, or for that time, and wakes whom the events are for: true if there have been any.
-    pub(super) fn wait(&mut self, longest: Option<Duration>) -> bool {
+impl Key {
+    pub(super) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// What [`to_bits`](Self::to_bits) has said of a key of the same reactor.
+    pub(super) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
+impl Poll<'_> {
+    /// Whether somebody waits, and the poller has something that the worker has not seen.
+    pub(super) fn has_unseen(&self) -> bool {
+        self.reactor.has_waiters() && self.reactor.poller.has_any(Some(Duration::ZERO))
+    }
+
+    /// Waits for events, for a notice, or for that time, and wakes whom the events are for. The worker's thread calls it.
+    pub(super) fn wait(&mut self, longest: Option<Duration>) {
         let Self { reactor, events } = self;
         let (events, woken) = &mut **events;
         reactor.poller.wait(events, longest);
         // Each is likely to be out of the CPU's caches, and its lock would wait for it alone.
         events.iter().filter_map(|event| reactor.slot_at(event.key)).for_each(fetch_slot);
-        let mut has_come = false;
         for event in events.iter() {
-            has_come = true;
             if let Some(slot) = reactor.find(event.key) {
                 slot.tell(&event, woken);
             }
         }
-        if !woken.is_empty() {
-            reactor.waiters.fetch_sub(woken.len(), Ordering::SeqCst);
-        }
+        reactor.count_waiters(|waiters| waiters - woken.len());
         for waiter in woken.drain(..) {
             let _ = waiter.send(());
         }
-        has_come
     }
 }
 
@@ -220,6 +254,22 @@ impl Slot {
         drop(waiting);
     }
 
+    #[inline(always)]
+    fn is_of(&self, key: Key) -> bool {
+        self::key(self.generation.load(Ordering::Relaxed), index(key.0)) == key.0
+    }
+
+    /// Ends the turn of `key`, and returns whom it leaves waiting. None if it is over already, or somebody waits who is not to be left.
+    fn end(&self, key: Key, even_if_waited_for: bool) -> Option<Waiting> {
+        let mut waiting = self.waiting.lock();
+        let is_waited_for = waiting.first.iter().any(Option::is_some) || !waiting.others.is_empty();
+        if !self.is_of(key) || is_waited_for && !even_if_waited_for {
+            return None;
+        }
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        Some(mem::take(&mut waiting))
+    }
+
     /// How many events there have been.
     #[inline(always)]
     pub(super) fn events(&self, direction: Direction) -> u64 {
@@ -227,7 +277,8 @@ impl Slot {
     }
 
     /// A read of a stream has brought less than it might, after `seen` events: what came later, and nothing else, is still there,
-    /// and there is an event for it.
+    /// and there is an event for it. Told by the worker's thread, of a slot that is still the reader's: if it is not any more when
+    /// this is written, then that is before [`begin`](Self::begin).
     #[inline(always)]
     pub(super) fn empty(&self, seen: u64) {
         self.emptied.store(seen + 1, Ordering::Relaxed);
@@ -263,16 +314,17 @@ impl Slot {
         }
     }
 
-    /// Leaves a resumer for the next event after the first `seen`, and returns its number; or gives it back if that has come.
+    /// Leaves a resumer for the next event after the first `seen`, and returns its number; or gives it back if that has come, or
+    /// nobody would tell of it, because the slot is not that of `key` any more.
     pub(super) fn join(
         &self,
+        (key, seen): (Key, u64),
         direction: Direction,
-        seen: u64,
         resumer: Resumer<()>,
         reactor: &Reactor,
     ) -> Result<u64, Resumer<()>> {
         let mut waiting = self.waiting.lock();
-        if self.events[direction as usize].load(Ordering::Relaxed) != seen {
+        if !self.is_of(key) || self.events[direction as usize].load(Ordering::Relaxed) != seen {
             return Err(resumer);
         }
         waiting.joined += 1;
@@ -283,13 +335,17 @@ impl Slot {
         } else {
             waiting.others.push((number, resumer, direction));
         }
-        reactor.waiters.fetch_add(1, Ordering::SeqCst);
+        reactor.count_waiters(|waiters| waiters + 1);
         Ok(number)
     }
 
     /// Takes a waiter out that has given up.
-    pub(super) fn leave(&self, direction: Direction, number: u64, reactor: &Reactor) {
+    pub(super) fn leave(&self, key: Key, direction: Direction, number: u64, reactor: &Reactor) {
         let mut waiting = self.waiting.lock();
+        if !self.is_of(key) {
+            // It was told, and the slot may have others by now.
+            return;
+        }
         let first = &mut waiting.first[direction as usize];
         let waiter = if first.as_ref().is_some_and(|first| first.0 == number) {
             first.take().map(|waiter| waiter.1)
@@ -298,7 +354,7 @@ impl Slot {
             place.map(|place| waiting.others.swap_remove(place).1)
         };
         drop(waiting);
-        reactor.waiters.fetch_sub(usize::from(waiter.is_some()), Ordering::SeqCst);
+        reactor.count_waiters(|waiters| waiters - usize::from(waiter.is_some()));
         drop(waiter);
     }
 }

@@ -54,9 +54,11 @@ pub(crate) struct Shared {
     /// What was spawned from outside.
     pub(super) injector: SegQueue<Unstarted>,
     pub(super) clock: Clock,
-    /// None until a task first waits for I/O.
+    /// Of each worker, all made when a task first waits for I/O.
     #[cfg(unix)]
-    pub(super) reactor: OnceLock<Arc<Reactor>>,
+    pub(super) reactors: OnceLock<Box<[Arc<Reactor>]>>,
+    #[cfg(unix)]
+    makes_reactors: Mutex<()>,
     /// What runs beside the workers, and for how many tasks.
     pub(super) threads: Arc<Threads>,
     pub(super) offloaded: AtomicUsize,
@@ -114,7 +116,9 @@ impl Shared {
             injector: SegQueue::new(),
             clock: Clock::new(config.has_virtual_clock),
             #[cfg(unix)]
-            reactor: OnceLock::new(),
+            reactors: OnceLock::new(),
+            #[cfg(unix)]
+            makes_reactors: Mutex::default(),
             threads: Threads::new(&config.name, config.offload_threads),
             offloaded: AtomicUsize::new(0),
             requests: Requests::default(),
@@ -168,24 +172,16 @@ impl Shared {
         }
     }
 
-    /// What tasks wait in for I/O, made when the first does.
+    /// What the tasks of each worker wait in for I/O. All are made at once: where the descriptors do not suffice, the first wait says
+    /// so, and not that of a task that happens to be the first on its worker.
     #[cfg(unix)]
-    pub(super) fn reactor(&self) -> io::Result<&Arc<Reactor>> {
-        if let Some(reactor) = self.reactor.get() {
-            return Ok(reactor);
+    pub(super) fn reactors(&self) -> io::Result<&[Arc<Reactor>]> {
+        let _one_makes_them = self.makes_reactors.lock();
+        if let Some(reactors) = self.reactors.get() {
+            return Ok(reactors);
         }
-        let made = Arc::new(Reactor::new()?);
-        Ok(self.reactor.get_or_init(|| made))
-    }
-
-    /// The seat of the reactor has become free: one that sleeps elsewhere is to take it.
-    #[cfg(unix)]
-    pub(super) fn pass_seat(&self, from: usize) {
-        let asleep = self.asleep.lock();
-        let mut others = asleep.iter().enumerate().filter(|(index, _)| *index != from);
-        if let Some((index, _)) = others.find(|(_, sleep)| matches!(sleep, Sleep::Until(_))) {
-            self.remotes[index].driver().unpark();
-        }
+        let made = self.remotes.iter().map(|_| Reactor::new().map(Arc::new)).collect::<io::Result<_>>()?;
+        Ok(self.reactors.get_or_init(|| made))
     }
 
     fn set_awake(&self, asleep: &mut [Sleep], index: usize) {

@@ -5,7 +5,7 @@ use super::current::{self, Current, Running, tell_wait};
 pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind};
@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 /// After that many calls in a row that need not wait, the others run.
 const IN_A_ROW: u32 = 64;
 
-/// A descriptor that does not block, and the reactors that watch it: in general one, because in general one runtime uses it.
+/// A descriptor that does not block, and the reactors that watch it: in general one, because in general the tasks of one worker
+/// wait for it.
 ///
-/// It is watched from its first wait on, until it is closed. Calls try first.
+/// It is watched from its first wait on, until it is closed, or only others wait for it. Calls try first.
 pub(crate) struct Source<T: AsFd> {
-    /// The first reactor, and the others.
+    /// The first reactor, and the others. What is written here stays, although a reactor may have let it go.
     watched: OnceLock<Watched>,
     others: Mutex<Vec<Watched>>,
     in_a_row: AtomicU32,
@@ -31,7 +32,8 @@ pub(crate) struct Source<T: AsFd> {
 struct Watched {
     reactor: Weak<Reactor>,
     fd: RawFd,
-    key: Key,
+    /// A [`Key`], written when it is added, under the lock of `others`.
+    key: AtomicU64,
 }
 
 /// What was known of a descriptor before a try: its slot, and how many events that has had. None where nobody watches it.
@@ -136,25 +138,25 @@ impl<T: AsFd> Source<T> {
     /// How many events the calling task's reactor has seen, if it watches this; and whether there is nothing to be read.
     #[inline(always)]
     fn seen(&self, direction: Direction) -> (Seen, bool) {
-        let Some(reactor) = running().and_then(|running| running.worker().shared().reactor.get()) else {
+        let Some(reactor) = running().and_then(|running| running.worker().reactor.get()) else {
             return (None, false);
         };
         let Some(key) = self.key(reactor) else { return (None, false) };
-        let slot = reactor.slot(key);
+        let Some(slot) = reactor.slot_of(key) else { return (None, false) };
         let events = slot.events(direction);
         (Some((key, events)), matches!(direction, Direction::Read) && slot.is_empty(events))
     }
 
-    /// Its place in a reactor, if that watches it.
+    /// Its place in a reactor that watches it, or has.
     #[inline(always)]
     fn key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
         let first = self.watched.get()?;
-        if first.is_by(reactor) { Some(first.key) } else { self.other_key(reactor) }
+        if first.is_by(reactor) { Some(first.key()) } else { self.other_key(reactor) }
     }
 
-    #[cold]
+    #[inline(never)]
     fn other_key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
-        self.others.lock().iter().find(|watched| watched.is_by(reactor)).map(|watched| watched.key)
+        self.others.lock().iter().find(|watched| watched.is_by(reactor)).map(Watched::key)
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
@@ -170,7 +172,7 @@ impl<T: AsFd> Source<T> {
             }
             return Self::wait_on_thread(all, direction, limit);
         };
-        let reactor = running.worker().shared().reactor()?;
+        let reactor = running.worker().reactor()?;
         for (seen, source) in seen.iter_mut().zip(all) {
             if seen.is_none() {
                 *seen = Some((source.watch(reactor)?, 0));
@@ -180,8 +182,8 @@ impl<T: AsFd> Source<T> {
         running.worker().ready.fetch_ahead();
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
-            for (number, (key, events)) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
-                match reactor.slot(key).join(direction, events, resumer.another(), reactor) {
+            for (number, seen) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
+                match reactor.slot(seen.0).join(seen, direction, resumer.another(), reactor) {
                     Ok(joined) => *number = Some(joined),
                     Err(resumer) => drop(resumer.send(())),
                 }
@@ -191,7 +193,7 @@ impl<T: AsFd> Source<T> {
         // An event takes all waiters of its descriptor out. What this one has left at others is taken out here.
         if N > 1 || waited.is_err() {
             for (number, (key, _)) in numbers.into_iter().zip(seen.into_iter().flatten()) {
-                number.into_iter().for_each(|number| reactor.slot(key).leave(direction, number, reactor));
+                number.into_iter().for_each(|number| reactor.slot(key).leave(key, direction, number, reactor));
             }
         }
         waited.map_err(|stopped| match stopped {
@@ -200,23 +202,34 @@ impl<T: AsFd> Source<T> {
         })
     }
 
-    /// Lets `reactor` watch it, if that does not yet.
+    /// Lets `reactor`, which is the calling worker's, watch it, and those no more of whose tasks none waits for it: each would be
+    /// told of every event for nothing.
     #[cold]
     fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Key> {
-        // Under this lock, so that it is watched once.
+        // Under this lock, so that nobody lets go of what another adds just now.
         let mut others = self.others.lock();
-        if let Some(first) = self.watched.get().filter(|first| first.is_by(reactor)) {
-            return Ok(first.key);
-        }
-        if let Some(other) = others.iter().find(|other| other.is_by(reactor)) {
-            return Ok(other.key);
-        }
         // A poller that is gone watches nothing.
         others.retain(|watched| watched.reactor.strong_count() > 0);
         let fd = self.io.as_fd();
+        let mut place = None;
+        for watched in self.watched.get().into_iter().chain(&*others) {
+            if watched.is_by(reactor) {
+                place = Some(watched);
+            } else if let Some(reactor) = watched.reactor.upgrade() {
+                reactor.let_go(fd, watched.key());
+            }
+        }
+        if let Some(key) = place.map(Watched::key).filter(|&key| reactor.slot_of(key).is_some()) {
+            return Ok(key);
+        }
         let key = reactor.add(fd)?;
-        let watched = Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key };
-        others.extend(self.watched.set(watched).err());
+        if let Some(place) = place {
+            place.key.store(key.to_bits(), Ordering::Relaxed);
+        } else {
+            let key = AtomicU64::new(key.to_bits());
+            let watched = Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key };
+            others.extend(self.watched.set(watched).err());
+        }
         Ok(key)
     }
 
@@ -272,9 +285,11 @@ fn last_try<R>(tried: io::Result<R>, stopped: io::Error) -> io::Result<R> {
 /// A read has found the end of what was there: see [`Slot::empty`](super::reactor::Slot::empty).
 #[inline(always)]
 fn tell_empty(seen: Seen) {
-    let reactor = running().and_then(|running| running.worker().shared().reactor.get());
-    if let (Some(reactor), Some((key, events))) = (reactor, seen) {
-        reactor.slot(key).empty(events);
+    let reactor = running().and_then(|running| running.worker().reactor.get());
+    if let (Some(reactor), Some((key, events))) = (reactor, seen)
+        && let Some(slot) = reactor.slot_of(key)
+    {
+        slot.empty(events);
     }
 }
 
@@ -283,6 +298,11 @@ impl Watched {
     fn is_by(&self, reactor: &Arc<Reactor>) -> bool {
         self.reactor.as_ptr() == Arc::as_ptr(reactor)
     }
+
+    #[inline(always)]
+    fn key(&self) -> Key {
+        Key::from_bits(self.key.load(Ordering::Relaxed))
+    }
 }
 
 impl Drop for Watched {
@@ -290,7 +310,7 @@ impl Drop for Watched {
         let Some(reactor) = self.reactor.upgrade() else { return };
         // SAFETY: it is open: a source closes it after this (invariant 37).
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        reactor.remove(fd, self.key);
+        reactor.remove(fd, self.key());
     }
 }
 

@@ -22,7 +22,7 @@
 //! - every [`TURN`] picks the worker looks at its inbox, its timers, and at what was spawned from outside: a wake
 //!   from another thread, a timer and a spawn from outside wait for at most `TURN` picks until they are in the queue, the
 //!   spawn at its head;
-//! - every fourth time it looks at the I/O too, which takes a system call;
+//! - every fourth time it looks at the I/O of its tasks too, which takes a system call;
 //! - every [`PASSED`] picks the oldest task that has not started is begun, although newer ones keep coming.
 
 use super::await_;
@@ -30,11 +30,12 @@ use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
 use super::handle::Task;
 use super::header::{Body, Header, TaskRef};
-use super::idle::Look;
 use super::join::JoinError;
 use super::life::{end_unstarted, live, release_here};
 use super::memory::Memory;
 use super::queue::{Fresh, Ready, Unstarted, steal};
+#[cfg(unix)]
+use super::reactor::Reactor;
 use super::remote::Remote;
 use super::seed::Seeded;
 use super::shared::{Phase, Shared};
@@ -42,6 +43,8 @@ use super::spawn;
 use super::timers::Timers;
 use crate::cancelled::CancelReason;
 use crate::{CoroutineState, Yielder};
+#[cfg(unix)]
+use core::cell::OnceCell;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -87,6 +90,9 @@ pub(crate) struct Worker {
     /// Numbers for tasks: the next one, and where they end.
     ids: Cell<(u64, u64)>,
     timers: RefCell<Timers>,
+    /// None until a task of this worker first waits for I/O.
+    #[cfg(unix)]
+    pub(super) reactor: OnceCell<Arc<Reactor>>,
     pub(super) seeded: Option<RefCell<Seeded>>,
     /// How many dumps had been asked for when this worker has last answered.
     pub(super) answered: Cell<usize>,
@@ -173,6 +179,8 @@ impl Worker {
             cells: RefCell::default(),
             ids: Cell::new((0, 0)),
             timers: RefCell::default(),
+            #[cfg(unix)]
+            reactor: OnceCell::new(),
             seeded,
             answered: Cell::new(0),
             is_watched: shared.watch.is_some(),
@@ -550,23 +558,22 @@ impl Worker {
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
             // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
             let is_last = self.shared.clock.is_virtual() && self.shared.is_last();
-            let look = if is_last { self.poll_io_last() } else { Look::NotLast };
-            let jumps = || look == Look::Nothing && self.shared.all_asleep(self.index);
-            if self.ready.is_empty() && look != Look::Something && !jumps() {
+            let jumps = is_last && self.has_seen_all_io() && self.shared.all_asleep(self.index);
+            if self.ready.is_empty() && !jumps {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 let longest = [until, longest].into_iter().flatten().min();
-                self.park(longest, look != Look::Taken);
+                self.park(longest);
             }
             self.remote.inbox().wake_up();
         }
         self.shared.end_sleep(self.index);
     }
 
-    fn park(&self, longest: Option<Duration>, may_sit: bool) {
+    fn park(&self, longest: Option<Duration>) {
         if let Some(watch) = &self.shared.watch {
             watch.parks(self.index);
         }
-        self.park_somewhere(longest, may_sit);
+        self.park_somewhere(longest);
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }

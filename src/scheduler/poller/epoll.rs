@@ -1,13 +1,14 @@
 //! By epoll. Nothing is armed again: a notice and a timer are told by edges too, and nobody reads what they count.
 
-use super::Event;
+use super::{Event, refused};
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// Which part of a key an event has.
@@ -34,11 +35,14 @@ unsafe impl Send for Events {}
 
 impl Poller {
     pub(in super::super) fn new() -> io::Result<Self> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let notice = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
+        let told = |call: &'static str| move |error: Errno| refused(call)(error.into());
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(told("epoll_create1"))?;
+        let notice = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(told("eventfd"))?;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)
+            .map_err(told("timerfd_create"))?;
         for own in [&notice, &timer] {
-            epoll::add(&epoll, own, EventData::new_u64(OWN), EventFlags::IN | EventFlags::ET)?;
+            let flags = EventFlags::IN | EventFlags::ET;
+            epoll::add(&epoll, own, EventData::new_u64(OWN), flags).map_err(told("epoll_ctl"))?;
         }
         Ok(Self { epoll, notice, timer })
     }
@@ -79,6 +83,13 @@ impl Poller {
         let Ok(it_value) = Timespec::try_from(delay) else { return false };
         let setting = Itimerspec { it_interval: never, it_value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &setting).is_ok()
+    }
+}
+
+impl AsFd for Poller {
+    /// Of what can be asked for readiness itself.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

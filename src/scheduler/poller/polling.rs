@@ -1,9 +1,9 @@
 //! By the `polling` crate.
 
-use super::Event;
+use super::{Event, refused};
 use polling::PollMode;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// Which part of a key an event has.
@@ -17,7 +17,7 @@ pub(in super::super) struct Events(polling::Events);
 
 impl Poller {
     pub(in super::super) fn new() -> io::Result<Self> {
-        let poller = polling::Poller::new()?;
+        let poller = polling::Poller::new().map_err(refused("a poller"))?;
         if !poller.supports_edge() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "this system does not tell of I/O by edges"));
         }
@@ -46,6 +46,13 @@ impl Poller {
         events.0.clear();
         // Interrupted by a signal, it is over early.
         let _ = self.0.wait(&mut events.0, longest);
+    }
+}
+
+impl AsFd for Poller {
+    /// Of what can be asked for readiness itself.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
