@@ -21,6 +21,7 @@ mod others;
 mod pipes;
 mod refused;
 mod stdin;
+mod workers;
 
 use std::io;
 use switchback::Runtime;
