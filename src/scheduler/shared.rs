@@ -18,7 +18,7 @@ use crate::cancelled::Cancelled;
 use crate::coroutine;
 use crate::stack::Class;
 use core::panic::Location;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crossbeam_deque::{Stealer, Worker as Deque};
 use crossbeam_queue::SegQueue;
 use parking_lot::{Condvar, Mutex};
@@ -71,6 +71,8 @@ pub(crate) struct Shared {
     /// How many workers sleep, or are about to; written under `asleep`.
     sleeping: AtomicUsize,
     asleep: Mutex<Vec<Sleep>>,
+    /// How often a worker has got up; written under `asleep`.
+    awakenings: AtomicU64,
     /// How many workers have ended, and whether one has left tasks behind.
     ended: Mutex<(usize, bool)>,
     one_has_ended: Condvar,
@@ -127,6 +129,7 @@ impl Shared {
             phase: AtomicU8::new(Phase::Open as u8),
             sleeping: AtomicUsize::new(0),
             asleep: Mutex::new(vec![Sleep::Awake; workers]),
+            awakenings: AtomicU64::new(0),
             ended: Mutex::new((0, false)),
             one_has_ended: Condvar::new(),
             config,
@@ -187,6 +190,7 @@ impl Shared {
     fn set_awake(&self, asleep: &mut [Sleep], index: usize) {
         if matches!(asleep[index], Sleep::Until(_)) {
             asleep[index] = Sleep::Awake;
+            self.awakenings.fetch_add(1, Ordering::Relaxed);
             self.sleeping.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -217,13 +221,18 @@ impl Shared {
         !self.injector.is_empty() || self.stealers.iter().any(|stealer| !stealer.is_empty())
     }
 
-    /// A worker has closed its eyes. If all have, a virtual clock jumps to the next timer: true if that is the caller's.
-    pub(super) fn all_asleep(&self, index: usize) -> bool {
+    /// A worker has closed its eyes. If all have, and none has got [`since`](Self::is_last) up, a virtual clock jumps to the next
+    /// timer: true if that is the caller's.
+    pub(super) fn all_asleep(&self, index: usize, since: u64) -> bool {
         // What a task has offloaded takes no time: the task is about to go on.
-        if !self.clock.is_virtual() || self.offloaded.load(Ordering::SeqCst) > 0 {
+        if self.offloaded.load(Ordering::SeqCst) > 0 {
             return false;
         }
         let mut asleep = self.asleep.lock();
+        if self.awakenings.load(Ordering::Relaxed) != since {
+            // It may have sent something to whoever was found to have nothing. It is the last itself, or has found another.
+            return false;
+        }
         let Some(Some((deadline, first))) = self.first_timer(&asleep) else { return false };
         self.clock.jump_to(deadline);
         if first == index {
@@ -234,9 +243,11 @@ impl Shared {
         false
     }
 
-    /// Whether all workers are asleep, the caller among them: then it is the last, and nothing runs.
-    pub(super) fn is_last(&self) -> bool {
-        self.first_timer(&self.asleep.lock()).is_some()
+    /// Whether all workers are asleep, the caller among them: then it is the last, and nothing runs. If so, how often one has got
+    /// up.
+    pub(super) fn is_last(&self) -> Option<u64> {
+        let asleep = self.asleep.lock();
+        self.first_timer(&asleep).map(|_| self.awakenings.load(Ordering::Relaxed))
     }
 
     /// If all are asleep: the first timer, if there is one, and whose it is.

@@ -557,8 +557,9 @@ impl Worker {
         self.shared.announce_sleep(self.index, deadline);
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
             // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
-            let is_last = self.shared.clock.is_virtual() && self.shared.is_last();
-            let jumps = is_last && self.has_seen_all_io() && self.shared.all_asleep(self.index);
+            let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
+            let jumps =
+                since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
             if self.ready.is_empty() && !jumps {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 let longest = [until, longest].into_iter().flatten().min();
