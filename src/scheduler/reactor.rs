@@ -358,3 +358,41 @@ impl Slot {
         drop(waiter);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Reactor};
+    use crate::scheduler::suspend::{Interrupted, Resumer, suspend};
+    use std::io::pipe;
+    use std::os::fd::AsFd;
+
+    /// As a task finds it that has its key from before.
+    #[test]
+    fn a_slot_that_was_let_go_is_nobodys_and_then_anothers() {
+        let reactor = Reactor::new().expect("a reactor");
+        let (one, other) = pipe().expect("a pipe");
+        let old = reactor.add(one.as_fd()).expect("it is watched");
+        reactor.let_go(one.as_fd(), old);
+        let joined = suspend(|resumer: Resumer<()>| {
+            let refused = reactor.slot(old).join((old, 0), Direction::Read, resumer, &reactor);
+            refused.expect_err("nobody would tell").send(()).expect("it waits");
+        });
+        assert_eq!((joined, reactor.has_waiters()), (Ok(()), false));
+
+        let key = reactor.add(other.as_fd()).expect("it is watched");
+        assert!(std::ptr::eq(reactor.slot(old), reactor.slot(key)) && reactor.slot_of(old).is_none());
+        let waited = suspend(|resumer: Resumer<()>| {
+            let slot = reactor.slot(key);
+            let number = slot.join((key, 0), Direction::Read, resumer, &reactor).expect("no event");
+            slot.leave(old, Direction::Read, number, &reactor);
+            reactor.let_go(one.as_fd(), old);
+            reactor.let_go(other.as_fd(), key);
+            assert!(reactor.has_waiters() && reactor.slot_of(key).is_some());
+            slot.leave(key, Direction::Read, number, &reactor);
+            assert!(!reactor.has_waiters());
+        });
+        assert_eq!(waited, Err(Interrupted::Abandoned));
+        reactor.let_go(other.as_fd(), key);
+        assert!(reactor.slot_of(key).is_none());
+    }
+}
