@@ -1,4 +1,5 @@
-//! What a worker does about I/O: it looks for it now and then, and waits for it when it has nothing else to do.
+//! What a worker does that has nothing to do: it looks around, and sleeps. And what it does about I/O: it looks for it now and then,
+//! and waits for it when it sleeps.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
@@ -10,10 +11,53 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often an idle worker looks into its inbox before it sleeps, where there is more than one CPU: for some 20 us.
+const SPINS: u32 = 1_000;
+/// After how many of these looks it looks around for other work, which takes several times as long.
+const LOOKS: u32 = 16;
 /// Every so many of a worker's turns it looks for I/O.
 const TURNS: u32 = 4;
 
 impl Worker {
+    /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
+    pub(super) fn idle(&self, longest: Option<Duration>) {
+        // Who waits for I/O is woken by it sooner than by looking around.
+        let spins = if self.shared.may_spin && !self.does_io() { SPINS } else { 1 };
+        for spin in 0..spins {
+            if spin % LOOKS == 0 || self.remote.inbox().has_some() {
+                self.look();
+                if !self.ready.is_empty() || self.find() {
+                    return;
+                }
+            }
+            core::hint::spin_loop();
+        }
+        let deadline = self.timers().borrow().next();
+        self.shared.announce_sleep(self.index, deadline);
+        if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
+            // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
+            let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
+            let jumps = since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
+            if self.ready.is_empty() && !jumps {
+                let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
+                let longest = [until, longest].into_iter().flatten().min();
+                self.park(longest);
+            }
+            self.remote.inbox().wake_up();
+        }
+        self.shared.end_sleep(self.index);
+    }
+
+    fn park(&self, longest: Option<Duration>) {
+        if let Some(watch) = &self.shared.watch {
+            watch.parks(self.index);
+        }
+        self.park_somewhere(longest);
+        if let Some(watch) = &self.shared.watch {
+            watch.unparks(self.index);
+        }
+    }
+
     /// What this worker's tasks wait in for I/O, made when the first of the runtime does.
     #[cfg(unix)]
     pub(super) fn reactor(&self) -> io::Result<&Arc<Reactor>> {

@@ -48,7 +48,6 @@ use core::cell::OnceCell;
 use core::cell::{Cell, RefCell};
 use core::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// See the module.
 pub(super) const TURN: u32 = 16;
@@ -56,11 +55,6 @@ pub(super) const TURN: u32 = 16;
 pub(super) const CHAIN: u32 = 16;
 /// See the module.
 pub(super) const PASSED: u32 = 1 << 16;
-/// How often an idle worker looks into its inbox before it sleeps, where there is more than one CPU: for some 20 us.
-const SPINS: u32 = 1_000;
-/// After how many of these looks it looks around for other work, which takes several times as long.
-const LOOKS: u32 = 16;
-
 /// A worker. It lives on its thread's own stack, and only that thread touches it.
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,
@@ -537,46 +531,6 @@ impl Worker {
         if let Some(moved) = started.get(index) {
             // SAFETY: what is in the list has not ended.
             unsafe { moved.as_ref() }.listed.set(index);
-        }
-    }
-
-    /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
-    pub(super) fn idle(&self, longest: Option<Duration>) {
-        // Who waits for I/O is woken by it sooner than by looking around.
-        let spins = if self.shared.may_spin && !self.does_io() { SPINS } else { 1 };
-        for spin in 0..spins {
-            if spin % LOOKS == 0 || self.remote.inbox().has_some() {
-                self.look();
-                if !self.ready.is_empty() || self.find() {
-                    return;
-                }
-            }
-            core::hint::spin_loop();
-        }
-        let deadline = self.timers.borrow().next();
-        self.shared.announce_sleep(self.index, deadline);
-        if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
-            // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
-            let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
-            let jumps =
-                since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
-            if self.ready.is_empty() && !jumps {
-                let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
-                let longest = [until, longest].into_iter().flatten().min();
-                self.park(longest);
-            }
-            self.remote.inbox().wake_up();
-        }
-        self.shared.end_sleep(self.index);
-    }
-
-    fn park(&self, longest: Option<Duration>) {
-        if let Some(watch) = &self.shared.watch {
-            watch.parks(self.index);
-        }
-        self.park_somewhere(longest);
-        if let Some(watch) = &self.shared.watch {
-            watch.unparks(self.index);
         }
     }
 

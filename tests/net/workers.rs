@@ -76,8 +76,10 @@ fn several_workers_wait_for_one_socket() {
                         socket.send_to(&[length as u8], from)?;
                     }
                 });
-                let accepts = task::spawn_on(worker, move || loop {
-                    listener.accept()?.0.write_all(b"x")?;
+                let accepts = task::spawn_on(worker, move || {
+                    loop {
+                        listener.accept()?.0.write_all(b"x")?;
+                    }
                 });
                 [answers, accepts] as [task::JoinHandle<io::Result<()>>; 2]
             })

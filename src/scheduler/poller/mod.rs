@@ -34,7 +34,8 @@ impl Poller {
     /// be.
     pub(super) fn has_any(&self, longest: Option<Duration>) -> bool {
         // Who is cut short looks again.
-        let longest = longest.map(|longest| Timespec::try_from(longest).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
+        let longest =
+            longest.map(|longest| Timespec::try_from(longest).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
         poll(&mut [PollFd::new(self, PollFlags::IN)], longest.as_ref()) != Ok(0)
     }
 }
