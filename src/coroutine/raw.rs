@@ -46,6 +46,8 @@ impl Name {
 }
 
 impl Drop for Name {
+    #[cold]
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: `new` has made it of a box, and the control block has forgotten it.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });

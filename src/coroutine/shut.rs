@@ -123,7 +123,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 
     #[inline(never)]
-    fn shut_slow(&mut self) -> Shut {
+    fn shut_slow(mut self) -> Shut {
         match self.control().standing() {
             Standing::Suspended(parked) => return self.shut_suspended(parked),
             Standing::Created(_) => {
