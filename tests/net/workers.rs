@@ -113,7 +113,7 @@ fn a_stream_goes_from_worker_to_worker() {
             let reader = task::spawn_on(round % 3, move || {
                 let mut byte = [0; 2];
                 let length = reads.read(&mut byte).expect("a byte");
-                (&byte[..length] == [round as u8]).then_some(reads)
+                (byte[..length] == [round as u8]).then_some(reads)
             });
             task::yield_now().expect("it waits now, perhaps");
             let writer = task::spawn_on((round / 2) % 3, move || writes.write_all(&[round as u8]).map(|()| writes));
