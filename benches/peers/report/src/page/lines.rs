@@ -2,8 +2,7 @@
 
 use super::distinct;
 use super::svg::{Scale, WIDTH, escape, title};
-use crate::catalog::OURS;
-use crate::result::Row;
+use crate::result::{OURS, Row};
 use std::fmt::Write;
 
 const HEIGHT: f64 = 250.0;
