@@ -10,9 +10,11 @@
 //! | `run/` | what does a system of Rust do? |
 //! | `system.rs` | how is a system started, and is it there? |
 //! | `measure.rs` | in which order, how often, with how many items? |
+//! | `instructions.rs` | how many instructions does an item take, where a clock says too little? |
 //! | `report/`, a library and a program | what was it, as JSON, text, a page and README's tables? |
 
 mod catalog;
+mod instructions;
 mod machine;
 mod measure;
 mod options;
@@ -133,7 +135,13 @@ fn measure(options: &Options) -> Result<(Results, Vec<String>), String> {
             progress.suspend(|| print!("{}", table::table(rows)));
         }
     });
-    let Measuring { rows, remarks: stopped, failures, .. } = measuring;
+    let Measuring { mut rows, remarks: stopped, failures, .. } = measuring;
+    if options.instructions
+        && let Err(reason) = instructions::count(&systems, &mut rows)
+    {
+        println!("not counted: instructions: {reason}");
+        remarks.push(Remark { system: "callgrind".to_owned(), text: format!("instructions not counted: {reason}") });
+    }
     for Remark { system, text } in &stopped {
         println!("{system}: {text}");
     }

@@ -13,6 +13,7 @@ Without names all of ROWS.md is measured; `sweep` is a group too. A name is a pa
   --live N        the sweep goes no further than so many live ones (1000000)
   --json FILE     writes all figures, an object a row; report/ makes pages and tables of such files
   --report DIR    writes DIR/index.html
+  --instructions  counts those of an item of ours and corosensei's too, by callgrind, in the groups switch and iterate
   --test          runs everything once, in small, for the sums only
   --may-skip NAME only this system may be missing; without it any may, and is skipped with its reason
   --list          prints the names of the workloads
@@ -32,6 +33,7 @@ pub(crate) struct Options {
     pub(crate) live: u64,
     pub(crate) json: Option<PathBuf>,
     pub(crate) report: Option<PathBuf>,
+    pub(crate) instructions: bool,
     pub(crate) test: bool,
     /// If any is named, the others must be there.
     may_skip: Vec<String>,
@@ -47,6 +49,7 @@ impl Options {
             live: 1_000_000,
             json: None,
             report: None,
+            instructions: false,
             test: false,
             may_skip: Vec::new(),
             print: None,
@@ -60,6 +63,7 @@ impl Options {
                 "--live" => options.live = number(&value()?)?,
                 "--json" => options.json = Some(value()?.into()),
                 "--report" => options.report = Some(value()?.into()),
+                "--instructions" => options.instructions = true,
                 "--test" => options.test = true,
                 "--may-skip" => options.may_skip.push(value()?),
                 "--list" => options.print = Some(Print::Names),

@@ -78,10 +78,6 @@ fn run(options: &Options) -> Result<(), String> {
     let first = all.next().expect("there is at least the committed one")?;
     let results = all.try_fold(first, |results, more| results.and(more?))?;
     let reasons = Reasons::of_the_repository();
-    let strangers = reasons.strangers(&results);
-    if !strangers.is_empty() {
-        return Err(format!("WHY.md names what was not measured: {}", strangers.join("; ")));
-    }
     if let Some(file) = &options.against {
         print!("{}", compare::text(&results, &self::results(file)?));
     }
@@ -95,7 +91,13 @@ fn run(options: &Options) -> Result<(), String> {
         let renewed = readme::renew(&read(file)?, &results).map_err(|error| format!("{}: {error}", file.display()))?;
         put(options, file, &renewed)?;
     }
-    Ok(())
+    // What is right has been written.
+    let strangers = reasons.strangers(&results);
+    if strangers.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("WHY.md names what was not measured: {}", strangers.join("; ")))
+    }
 }
 
 fn read(file: &Path) -> Result<String, String> {

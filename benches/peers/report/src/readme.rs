@@ -105,25 +105,39 @@ fn table(results: &Results, peer: &str, wanted: impl Fn(&Row) -> bool) -> String
             "| {label} | {} | {} | {is} | {goal} | {} |",
             figure(ours.median),
             beside.map_or_else(String::new, |row| figure(row.median)),
-            least.map_or_else(String::new, |row| format!("{} {}", row.system, figure(row.median))),
+            least.map_or_else(String::new, |row| {
+                let bold = if row.median < ours.median { "**" } else { "" };
+                format!("{bold}{} {}{bold}", row.system, figure(row.median))
+            }),
         );
     }
     text + "\n"
 }
 
-/// What is lost, by name.
+/// How much is lost.
 fn summary(results: &Results) -> String {
-    let goals: Vec<_> =
+    let goals: Vec<&Row> =
         results.rows.iter().filter(|row| row.goal.as_ref().is_some_and(|goal| goal.is.is_some())).collect();
-    let missed: Vec<_> = goals.iter().filter(|row| row.goal.as_ref().is_some_and(|goal| goal.is_missed())).collect();
+    let missed: Vec<&&Row> =
+        goals.iter().filter(|row| row.goal.as_ref().is_some_and(|goal| goal.is_missed())).collect();
     let swept = missed.iter().filter(|row| row.live.is_some()).count();
-    let names: Vec<String> =
-        missed.iter().filter(|row| row.live.is_none()).map(|row| format!("`{}`", row.workload)).collect();
-    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let mut lost: Vec<&str> = Vec::new();
+    let mut all: Vec<&str> = Vec::new();
+    for row in results.rows.iter().filter(|row| row.live.is_none() && row.system != "hand") {
+        let is_less = row.ratio.is_some_and(|[ratio, ..]| ratio < 1.0);
+        for (names, wanted) in [(&mut all, true), (&mut lost, is_less)] {
+            if wanted && !names.contains(&row.workload.as_str()) {
+                names.push(&row.workload);
+            }
+        }
+    }
     format!(
-        "Of {} goals, set before anything was measured, {} are missed: {names}; and {swept} of the sweep.\n",
+        "In {} of these {} rows some peer takes less than switchback. Of {} goals {} are missed: {} in these tables and {swept} in the sweep.\n",
+        lost.len(),
+        all.len(),
         goals.len(),
-        missed.len()
+        missed.len(),
+        missed.len() - swept
     )
 }
 

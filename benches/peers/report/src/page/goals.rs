@@ -89,6 +89,7 @@ pub(super) fn verdict(rows: &[&Row], is_lost: bool) -> String {
         let _ =
             write!(text, "Goal: at most {} of {}; is {}, {verdict}. ", goal.at_most, escape(&goal.peer), figure(is));
     }
+    text += &instructions(rows);
     text += &link(rows, is_lost);
     let mut spreads: Vec<(f64, &str)> =
         rows.iter().filter_map(|row| Some((row.spread()?, row.system.as_str()))).collect();
@@ -103,7 +104,22 @@ pub(super) fn verdict(rows: &[&Row], is_lost: bool) -> String {
             let _ = write!(text, "Ratios within {least} ({}) to {most} ({}).", escape(quiet), escape(loud));
         }
     }
-    text
+    below(&text)
+}
+
+fn below(text: &str) -> String {
+    format!("<p class=\"verdict\">{}</p>", text.trim_end())
+}
+
+/// Instructions an item, of those whose were counted.
+pub(super) fn instructions(rows: &[&Row]) -> String {
+    let counts: Vec<String> =
+        rows.iter().filter_map(|row| Some(format!("{} {}", escape(&row.system), figure(row.instructions?)))).collect();
+    if counts.is_empty() {
+        String::new()
+    } else {
+        format!("Instructions an item, by callgrind: {}. ", counts.join(", "))
+    }
 }
 
 /// The same for a figure of the sweep.
@@ -118,7 +134,7 @@ pub(super) fn verdict_of_sweep(rows: &[&Row], is_lost: bool) -> String {
         };
         let _ = write!(text, "Goal: at most {} of {}, {verdict}. ", goal.at_most, escape(&goal.peer));
     }
-    text + &link(rows, is_lost)
+    below(&(text + &link(rows, is_lost)))
 }
 
 fn link(rows: &[&Row], is_lost: bool) -> String {

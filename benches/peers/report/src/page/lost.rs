@@ -1,7 +1,7 @@
 //! What is lost, row by row, each with its reason; then how many rows are lost and won against each peer.
 
 use super::svg::{escape, prose};
-use super::{BOUND, Side, distinct, side};
+use super::{BOUND, Side, distinct, goals, side};
 use crate::reasons::Reasons;
 use crate::result::{OURS, Results, Row};
 use crate::table::{count, figure};
@@ -84,6 +84,10 @@ fn card(html: &mut String, results: &Results, reasons: &Reasons, loss: &Loss<'_>
         if loss.row().live.is_some() { swept(html, loss) } else { single(html, results, loss) }
     }
     missed(html, loss);
+    let instructions = goals::instructions(&results.of(loss.workload).collect::<Vec<_>>());
+    if !instructions.is_empty() {
+        let _ = writeln!(html, "<p>{instructions}</p>");
+    }
     why(html, reasons, loss);
     *html += "</section>\n";
 }

@@ -130,8 +130,8 @@ fn groups(html: &mut String, results: &Results) {
         for workload in distinct(rows().filter(|row| row.group == group), |row| &row.workload) {
             let of_it: Vec<&Row> = rows().filter(|row| row.workload == workload).collect();
             let what = format!("{}; {}", of_it[0].what, of_it[0].trip);
-            let verdict = goals::verdict(&of_it, lost.contains(&workload));
-            card(html, workload, &what, &bars::chart(&of_it), &verdict);
+            let below = goals::verdict(&of_it, lost.contains(&workload));
+            card(html, workload, &what, &bars::chart(&of_it), &below);
         }
         *html += "</div>\n";
     }
@@ -145,22 +145,50 @@ fn sweep(html: &mut String, results: &Results) {
     }
     let lost = lost::names(results);
     *html += "<h2 id=\"group-sweep\">Many live ones</h2>\n<p>sweep-1 yields one call down, sweep-16 sixteen calls down. A line ends where its \
-              system did. What is zero lies at the lower edge.</p>\n<div class=\"cards\">\n";
+              system did. What is zero lies at the lower edge.</p>\n";
+    let stops = results.remarks.iter().filter(|remark| remark.text.starts_with("sweep-"));
+    let stops: Vec<String> =
+        stops.map(|stop| format!("<li>{}, {}", escape(&stop.system), escape(&stop.text))).collect();
+    if !stops.is_empty() {
+        let _ = writeln!(html, "<ul>{}</ul>", stops.join("\n"));
+    }
+    *html += "<div class=\"cards\">\n";
     for workload in workloads {
         let points: Vec<(&Row, f64)> =
             rows().filter(|row| row.workload == workload).filter_map(|row| Some((row, row.live? as f64))).collect();
         let what = format!("{}, {}", points[0].0.what, if points[0].0.unit == "B" { "bytes" } else { "ns" });
         let of_it: Vec<&Row> = points.iter().map(|(row, _)| *row).collect();
-        let verdict = goals::verdict_of_sweep(&of_it, lost.contains(&workload));
-        card(html, workload, &what, &lines::chart(&points, "live ones"), &verdict);
+        let below = goals::verdict_of_sweep(&of_it, lost.contains(&workload)) + &medians(&of_it);
+        card(html, workload, &what, &lines::chart(&points, "live ones"), &below);
     }
     *html += "</div>\n";
 }
 
-fn card(html: &mut String, title: &str, what: &str, chart: &str, verdict: &str) {
+/// What a line shows, in figures.
+fn medians(rows: &[&Row]) -> String {
+    let systems = distinct(rows.iter().copied(), |row| &row.system);
+    let mut live: Vec<u64> = rows.iter().filter_map(|row| row.live).collect();
+    live.sort_unstable();
+    live.dedup();
+    let mut html =
+        String::from("<details><summary>Medians</summary>\n<div class=\"wide\"><table>\n<tr><th class=\"n\">live");
+    for system in &systems {
+        let _ = write!(html, "<th class=\"n\">{}", escape(system));
+    }
+    for live in live {
+        let _ = write!(html, "\n<tr><td class=\"n\">{}", count(live));
+        for system in &systems {
+            let row = rows.iter().find(|row| row.live == Some(live) && row.system == *system);
+            let _ = write!(html, "<td class=\"n\">{}", row.map_or_else(|| "–".to_owned(), |row| figure(row.median)));
+        }
+    }
+    html + "\n</table></div></details>"
+}
+
+fn card(html: &mut String, title: &str, what: &str, chart: &str, below: &str) {
     let _ = writeln!(
         html,
-        "<figure class=\"card\" id=\"{0}\"><figcaption><b>{0}</b> {1}</figcaption>\n{chart}\n<p class=\"verdict\">{verdict}</p></figure>",
+        "<figure class=\"card\" id=\"{0}\"><figcaption><b>{0}</b> {1}</figcaption>\n{chart}\n{below}</figure>",
         escape(title),
         prose(what)
     );

@@ -32,9 +32,11 @@ h3 { font-size: 1rem; margin: 1.2em 0 .5em; } h4 { font-size: .95rem; margin: 0 
 section p { font-size: .85rem; margin: 8px 0 0; } .verdict { font-size: .8rem; color: var(--faint); margin: 6px 0 0; }
 .why { border-left: 3px solid var(--rule); padding-left: 8px; } .unknown, small { color: var(--faint); }
 td.n small { display: block; white-space: normal; }
+ul { padding-left: 1.2em; font-size: .85rem; max-width: 90ch; }
 .goals { min-width: min(100%, 480px); } details p { font-size: .85rem; }
 section table { width: 100%; } section td:last-child, section th:last-child { padding-right: 0; }
 figure:target, section:target { outline: 2px solid var(--ours); }
+figure summary { font-size: .8rem; color: var(--faint); } figure table { font-size: .76rem; } figure td, figure th { padding-right: 10px; }
 details.card { margin-top: 12px; } summary { cursor: pointer; }
 svg { display: block; width: 100%; height: auto; font: 10.5px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .faint { fill: var(--faint); } svg text.lose { fill: var(--lose); }

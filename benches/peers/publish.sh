@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Measures everything beside every peer, and makes docs/bench/ and README's tables of it. It takes about half an hour, during which the machine
+# must have nothing else to do. Its options are those of the bench (`--help`). First: benches/peers/install.sh, for the peers in other languages.
+#
+#   benches/peers/publish.sh             measures, then makes
+#   benches/peers/publish.sh --figures   measures nothing: makes them anew of docs/bench/x86_64.json, after a change of WHY.md for one
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+figures=docs/bench/x86_64.json
+bench=(cargo run --locked --quiet --release --manifest-path benches/peers/Cargo.toml --)
+report=(cargo run --locked --quiet --manifest-path benches/peers/report/Cargo.toml --)
+
+if [ "${1:-}" != --figures ]; then
+    if [ "$(uname -m)" != x86_64 ]; then
+        echo "$0: $figures is of x86_64, and this is $(uname -m)" >&2
+        exit 1
+    fi
+    new=$(realpath -m "${CARGO_TARGET_DIR:-benches/peers/target}")/figures.json
+    # Compiled before, not while it measures.
+    "${report[@]}" --help >/dev/null
+    "${bench[@]}" --help >/dev/null
+    "${bench[@]}" --instructions --json "$new" "$@"
+    echo "$new has all figures"
+    # How far it is from the last one.
+    [ ! -e "$figures" ] || "${report[@]}" --from "$new" --against "$figures"
+    mkdir -p docs/bench
+    cp "$new" "$figures"
+fi
+"${report[@]}"
+git --no-pager diff --stat -- README.md docs/bench
