@@ -11,10 +11,15 @@ pub(crate) fn now(pinned: Option<usize>) -> Machine {
         let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
         line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value).to_owned()
     };
-    let numbers = [field("cpu family"), field("model"), field("stepping")].join("/");
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     Machine {
-        cpu: format!("{} ({numbers})", field("model name")),
+        cpu: format!(
+            "{} (family {}, model {}, stepping {})",
+            field("model name"),
+            field("cpu family"),
+            field("model"),
+            field("stepping")
+        ),
         cores: text.lines().filter(|line| line.starts_with("processor")).count(),
         kernel: output("uname", &["-srm"]).unwrap_or_else(|| "unknown kernel".to_owned()),
         mitigations: mitigations(),

@@ -20,7 +20,11 @@ impl Reasons {
     }
 
     /// Whatever follows the mark, by headings.
-    fn parse(page: &str) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// Where there is no mark.
+    pub fn parse(page: &str) -> Self {
         let (_, text) = page.split_once("<!-- reasons -->").expect("WHY.md has a mark where the reasons begin");
         let parts = format!("\n{text}");
         let reasons = parts.split("\n## ").skip(1).map(|part| {
