@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures everything beside every peer, and makes docs/bench/ and README's tables of it. It takes about half an hour, during which the machine
-# must have nothing else to do. Its options are those of the bench (`--help`). First: benches/peers/install.sh, for the peers in other languages.
+# Measures everything beside every peer, and makes docs/bench/ and README's tables of it. It takes about a quarter of an hour, during which the machine
+# must have nothing else to do. First: benches/peers/install.sh, for the peers in other languages. Options are those of the bench (`--help`); with
+# names of rows it would publish no others.
 #
 #   benches/peers/publish.sh             measures, then makes
 #   benches/peers/publish.sh --figures   measures nothing: makes them anew of docs/bench/x86_64.json, after a change of WHY.md for one
@@ -19,6 +20,12 @@ if [ "${1:-}" != --figures ]; then
     # Compiled before, not while it measures.
     "${report[@]}" --help >/dev/null
     "${bench[@]}" --help >/dev/null
+    # The compiler's load, and anybody else's, is to be gone.
+    for _ in {1..30}; do
+        awk '{ exit $1 > 0.3 }' /proc/loadavg && break
+        echo "waiting: the load is $(cut -d ' ' -f 1 /proc/loadavg)"
+        sleep 10
+    done
     "${bench[@]}" --instructions --json "$new" "$@"
     echo "$new has all figures"
     # How far it is from the last one.

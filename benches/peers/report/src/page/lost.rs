@@ -59,10 +59,15 @@ pub(super) fn write(html: &mut String, results: &Results, reasons: &Reasons) {
     };
     let ((lost, all), (swept, of_the_sweep)) = (rows(false), rows(true));
     *html += "<h2 id=\"lost\">What we lose</h2>\n";
+    let swept = if of_the_sweep == 0 {
+        String::new()
+    } else {
+        format!("; of the sweep's figures {swept} of {of_the_sweep}, at some number of live ones")
+    };
     let _ = writeln!(
         html,
-        "<p>Rows in which any peer takes less than switchback, by however little, or a goal is missed: {lost} of {all}; of the sweep's \
-         figures {swept} of {of_the_sweep}, at some number of live ones. Beside each is what is known of why.</p>"
+        "<p>Rows in which any peer takes less than switchback, by however little, or a goal is missed: {lost} of {all}{swept}. Beside each \
+         is what is known of why.</p>"
     );
     for (is_swept, heading) in [(false, ""), (true, "<h3>Of the sweep</h3>\n")] {
         if losses.iter().any(|loss| loss.row().live.is_some() == is_swept) {
