@@ -37,7 +37,8 @@ pub(crate) struct Absent(pub(crate) String);
 /// What is there and cannot be compiled is a mistake here, and no reason to go on without it.
 pub(crate) fn prepare(name: &'static str) -> Result<System, Absent> {
     match name {
-        "switchback" | "corosensei" | "generator" | "may" | "tokio" => ours(name, name),
+        "switchback" => ours(name, name).map(|system| System { version: system.version + &commit(), ..system }),
+        "corosensei" | "generator" | "may" | "tokio" => ours(name, name),
         "smol" => ours(name, "async-executor"),
         "hand" | "boxed" => {
             let version = output("rustc", &["-V"]).unwrap_or_else(|| "rustc".to_owned());
@@ -76,6 +77,12 @@ fn ours(name: &'static str, package: &str) -> Result<System, Absent> {
     let version = text.lines().find_map(|line| line.strip_prefix("version = "));
     let version = version.expect("a package has a version").trim_matches('"');
     Ok(itself(name, format!("{package} {version}")))
+}
+
+/// Which one of ours it is, where git knows.
+fn commit() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty=, changed", "--exclude=*"];
+    output("git", &arguments).map_or_else(String::new, |commit| format!(" ({commit})"))
 }
 
 fn source(file: &str) -> PathBuf {

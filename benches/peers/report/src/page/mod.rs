@@ -83,7 +83,7 @@ fn machine(html: &mut String, results: &Results) {
     ] {
         let _ = writeln!(html, "<dt>{name}</dt><dd>{}</dd>", escape(&value));
     }
-    *html += "</dl>\n<details class=\"card\"><summary>Versions, and who is not there</summary>\n<dl>\n";
+    *html += "</dl>\n<details class=\"card\" open><summary>Versions, and who is not there</summary>\n<dl>\n";
     for system in distinct(results.rows.iter(), |row| &row.system) {
         let versions = distinct(results.rows.iter().filter(|row| row.system == system), |row| &row.version).join("; ");
         let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(system), escape(&versions));
