@@ -56,8 +56,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If none does: a [`ConnectError`](super::ConnectError) with the error of each, of the last one's kind. When the task is
-    /// cancelled: then no further address is tried. When the name is not known.
+    /// If none does: the system's error, and where there are several addresses a [`ConnectError`](super::ConnectError) with the error
+    /// of each, of the last one's kind. When the task is cancelled: then no further address is tried. When the name is not known.
     ///
     /// # Examples
     ///
