@@ -17,6 +17,7 @@ mod children;
 mod descriptors;
 mod echo;
 mod emptied;
+mod nonblocking;
 mod others;
 mod pipes;
 mod refused;
