@@ -1,4 +1,4 @@
-//! Sockets, pipes, standard input and processes.
+//! Sockets, pipes, standard input and output, and processes.
 #![cfg(unix)]
 
 #[path = "../common/process.rs"]
@@ -19,6 +19,7 @@ mod echo;
 mod emptied;
 mod nonblocking;
 mod others;
+mod output;
 mod pipes;
 mod refused;
 mod stdin;
