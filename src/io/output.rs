@@ -2,8 +2,8 @@
 //!
 //! They may be terminals, pipes or sockets that other processes use too, and whether one blocks is the same for all of them: so that is
 //! left alone. What can be told with each call not to wait is (a socket), and what can be opened once more gets a description of its
-//! own, which does not block (a pipe or a terminal, on Linux). Of anything else it is asked first whether there is room, and no more
-//! is written than there is room for then.
+//! own, which does not block (a pipe or a terminal, on Linux). Anything else is asked first whether there is room, and gets no more at
+//! once than a pipe then has room for: the thread waits only where another process has been quicker in between.
 
 use super::Beside;
 use crate::cancelled::Cancelled;

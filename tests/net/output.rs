@@ -144,41 +144,46 @@ fn a_cancelled_write_to_a_socket_has_written_nothing() {
     drop(put);
 }
 
-/// And the other end of one, of which nobody can have a description of his own.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal_that_nobody_looks_at() {
     if !alone("output::a_terminal_that_nobody_looks_at", "") {
         return;
     }
-    let (here, there) = crate::terminal::terminal();
-    rustix::io::ioctl_fionbio(&here, true).expect("it is a terminal");
+    let (mut here, there) = crate::terminal::terminal();
     let put = Put::new(&there);
     on(1, || {
-        assert!(stdout().is_terminal());
-        assert_cancelled_writes_write_nothing(stdout(), SoFar(&here), |_| ());
-        assert!(!is_non_blocking(&stdout()));
+        let writes = task::spawn_local(|| stdout().write_all(&[b'x'; MUCH]));
+        task::yield_now().expect("it waits now");
+        assert!(!writes.is_finished());
+        assert!(stdout().is_terminal() && !is_non_blocking(&stdout()));
+        let reads = std::thread::spawn(move || {
+            let mut came = vec![0; MUCH];
+            here.read_exact(&mut came).map(|()| (here, came.iter().all(|byte| *byte == b'x')))
+        });
+        writes.join().expect("no panic").expect("it is read");
+        assert!(reads.join().expect("no panic").expect("all of it").1);
     });
     drop(put);
 }
 
-#[cfg(target_os = "linux")]
+/// Where it can have no description of its own, it is asked whether there is room.
 #[test]
-fn who_sits_before_a_terminal() {
-    if !alone("output::who_sits_before_a_terminal", "") {
+fn a_cancelled_write_to_what_is_asked_has_written_nothing() {
+    if !alone("output::a_cancelled_write_to_what_is_asked_has_written_nothing", "ulimit -n 64;") {
         return;
     }
-    let (here, there) = crate::terminal::terminal();
-    let put = Put::new(&here);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let put = Put::new(writer);
+    rustix::io::ioctl_fionbio(&reader, true).expect("it is a pipe");
+    let mut files = all_descriptors();
+    files.pop();
+    stdout().write_all(b"x").expect("room");
+    drop(files);
     on(1, || {
-        let writes = task::spawn_local(|| stdout().write_all(&[b"x".repeat(255), b"\n".to_vec()].concat().repeat(64)));
-        task::yield_now().expect("it waits now");
-        assert!(!writes.is_finished());
-        let reads = std::thread::spawn(|| {
-            BufReader::new(there).lines().take(64).all(|line| line.is_ok_and(|line| line.len() == 255))
-        });
-        writes.join().expect("no panic").expect("it is read");
-        assert!(reads.join().expect("no panic"));
+        assert_eq!((&reader).read(&mut [0; 8]).expect("it is there"), 1);
+        assert_cancelled_writes_write_nothing(stdout(), SoFar(reader), |_| ());
+        assert!(!is_non_blocking(&stdout()));
     });
     drop(put);
 }
