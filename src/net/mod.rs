@@ -50,6 +50,7 @@
 mod address;
 mod common;
 mod datagram;
+mod file;
 mod tcp;
 mod udp;
 mod unix;

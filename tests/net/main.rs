@@ -16,7 +16,9 @@ mod cancelled;
 mod children;
 mod descriptors;
 mod echo;
+
 mod emptied;
+mod files;
 mod nonblocking;
 mod others;
 mod output;
