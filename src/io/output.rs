@@ -32,7 +32,8 @@ static ERRORS: Mutex<Output> = Mutex::new(Output::new());
 /// buffer, and block the thread.
 ///
 /// Whether the descriptor blocks is not changed, as other processes may use it too. It is looked at once, by the first call that writes:
-/// if it is replaced after that, what was there before is still written to.
+/// if it is replaced after that, what was there before is still written to. As long as there is no descriptor left to look at it by,
+/// the call is std's, and blocks the thread.
 ///
 /// A `write` that is cancelled has written nothing; `write_all` and `writeln!` may have written some. What there is room for is
 /// written, cancelled or not.
@@ -230,7 +231,11 @@ impl Output {
         }
         let target = match &mut self.target {
             Some(target) => target,
-            none => none.insert(Target::new(to.as_fd())?),
+            none => match Target::new(to.as_fd()) {
+                Ok(target) => none.insert(target),
+                // There is no descriptor left perhaps, and that is about to be told.
+                Err(_) => return Ok(rustix::io::write(to, bytes)?),
+            },
         };
         target.write(bytes)
     }
