@@ -26,16 +26,16 @@ pub struct Panic(Box<Payload>);
 
 /// A message may be looked at by anybody, anything else by its owner alone: the lock is never taken.
 enum Payload {
-    Literal(Box<&'static str>),
-    Text(Box<String>),
+    Literal(&'static str),
+    Text(String),
     Other(Mutex<Box<dyn Any + Send>>),
 }
 
 impl Panic {
     #[cold]
     pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
-        let kept = payload.downcast().map(Payload::Literal);
-        let kept = kept.or_else(|payload| payload.downcast().map(Payload::Text));
+        let kept = payload.downcast().map(|text| Payload::Literal(*text));
+        let kept = kept.or_else(|payload| payload.downcast().map(|text| Payload::Text(*text)));
         Self(Box::new(kept.unwrap_or_else(|payload| Payload::Other(Mutex::new(payload)))))
     }
 
@@ -53,8 +53,8 @@ impl Panic {
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
         match *self.0 {
-            Payload::Literal(text) => text,
-            Payload::Text(text) => text,
+            Payload::Literal(text) => Box::new(text),
+            Payload::Text(text) => Box::new(text),
             Payload::Other(payload) => payload.into_inner().unwrap_or_else(PoisonError::into_inner),
         }
     }

@@ -99,7 +99,7 @@ fn what_is_formatted_comes_in_one_piece() {
         let refused = || cancelled(|| stdout().write(b"never"), || ());
         assert_refused(refused());
         assert!(!writes.is_finished());
-        write!(lock, "{}\n", "first").expect("room");
+        writeln!(lock, "first").expect("room");
         drop(lock);
         writes.join().expect("no panic").expect("room");
         assert_eq!(reader.by_ref().lines().take(2).map_while(Result::ok).collect::<Vec<_>>(), ["first", "second"]);
