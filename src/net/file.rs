@@ -86,7 +86,7 @@ macro_rules! send_file {
             ///                 count => sent += count,
             ///             }
             ///         }
-            ///         Ok(())
+            ///         Ok::<_, io::Error>(())
             ///     });
             ///     let mut text = String::new();
             ///     there.read_to_string(&mut text)?;
