@@ -203,8 +203,8 @@ fn ended(end: Result<End, JoinError>) -> Result<(), Cancelled> {
         Ok(Ok(_value)) => Ok(()),
         Ok(Err(_)) | Err(JoinError::Cancelled(_)) => Ok(()),
         Err(JoinError::Interrupted(cancelled)) => Err(cancelled),
-        Err(JoinError::Panicked(payload)) => {
-            assert!(payload.is::<Value>(), "a panic that nobody has ordered");
+        Err(JoinError::Panicked(panic)) => {
+            assert!(panic.into_payload().is::<Value>(), "a panic that nobody has ordered");
             Ok(())
         }
         Err(other) => panic!("{other}"),
