@@ -33,6 +33,7 @@ use core::ptr::NonNull;
 mod class;
 #[cfg(not(switchback_fallback))]
 mod debug;
+mod depot;
 mod error;
 mod guard;
 mod guarded;
@@ -40,6 +41,8 @@ mod header;
 mod notices;
 mod overflow;
 pub(crate) mod pool;
+mod register;
+mod shared;
 mod slab;
 mod system;
 pub(crate) mod usage;
@@ -55,6 +58,7 @@ pub use guarded::GuardedStack;
 pub(crate) use header::Header;
 pub use overflow::disable_overflow_report;
 pub use pool::trim;
+pub use shared::{pooled, set_max_pooled, set_pool_decay};
 pub use usage::{Measure, Usage, set_measure, usage};
 
 /// How many bytes the stack of the slab that an address is on has below it. None if it is on no such stack.
