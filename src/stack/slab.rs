@@ -41,6 +41,9 @@ const LEFT: usize = 16 * 1024 * 1024;
 /// What is left to others when memory runs out.
 const KEPT: usize = 256 * 1024 * 1024;
 
+/// So many stacks there may be without a look at how much memory is left.
+const UNSEEN: usize = 1_024;
+
 /// A stretch of address space for stacks of one class.
 #[repr(C)]
 pub(crate) struct Reservation {
@@ -296,9 +299,9 @@ fn leave_mappings(spacing: usize) -> Result<(), StackError> {
 fn grow(last: Option<&'static Reservation>, class: Class, spacing: usize) -> Result<&'static Reservation, StackError> {
     let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
-    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. (The first few are not
-    // worth a look.)
-    if last.is_some()
+    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. The first few are not
+    // worth a look, which takes longer than to make them.
+    if stacks() + slots > UNSEEN
         && let Some((left, total)) = system::memory()
     {
         // Each stack takes a page, and its user needs something as well.
