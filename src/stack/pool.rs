@@ -13,9 +13,9 @@
 //! ([`Tenant::abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
 
 use super::class::{CLASSES, Class};
-use super::header::{self, Header};
 #[cfg(feature = "capi")]
 use super::header::UNREGISTERED;
+use super::header::{self, Header};
 use super::register::Register;
 use super::shared::{self, Free};
 use super::usage::{self, Measure};

@@ -1,10 +1,10 @@
 //! What a thread has, for the day that it ends.
 
 use super::header::{Header, UNREGISTERED};
+use super::overflow;
 use super::pool::{for_each_free, for_each_list, open_lists, pop};
 use super::shared::{self, Free};
 use super::usage::{self, Measure};
-use super::overflow;
 use core::cell::{Cell, RefCell};
 use core::ptr::NonNull;
 

@@ -41,9 +41,9 @@ static LIMIT: OnceLock<AtomicUsize> = OnceLock::new();
 const FEW: usize = 16 * 1024;
 /// How many go back to the slab at once while their thread has something else to do. Neighbours cost the system a
 /// quarter of what they cost one by one.
-const SOME: usize = 64;
+const SOME: usize = 32;
 /// And while it has nothing else to do.
-const MANY: usize = 256;
+const MANY: usize = 128;
 
 /// How many free stacks, of all sizes, the pool keeps for any thread, with the memory that they have touched.
 ///
