@@ -29,8 +29,8 @@ extern "C" {
 /* ---- What is the library's own, and may change with any version ------------------------------------------------------------ */
 
 /* Takes what has come of a resume, or of a yield, that is not just a value. The number is that of the layout below. */
-swb_status swb_inline_resumed_1(swb_co *co, uintptr_t kind, uintptr_t word, void *from, uintptr_t *out);
-swb_status swb_inline_woken_1(swb_co *self, uintptr_t kind, uintptr_t word, uintptr_t *sent);
+swb_status swb_inline_resumed_2(swb_co *co, uintptr_t kind, uintptr_t word, void *from, uintptr_t *out);
+swb_status swb_inline_woken_2(swb_co *self, uintptr_t kind, uintptr_t word, uintptr_t second, uintptr_t *sent);
 
 /* The parts of a coroutine's control block that are used here: Control of src/coroutine/control.rs. */
 struct swb_inline_control {
@@ -76,15 +76,20 @@ enum { SWB_INLINE_NUMBERS = 63, SWB_INLINE_RUNNING = 3, SWB_INLINE_YIELDED = 0, 
 #define SWB_INLINE_WIDE
 #endif
 
-/* Parks the caller, wakes `*target`, and returns when it is woken. `from` is who has done so then. */
-#define SWB_INLINE_JUMP(kind, word, target, from) \
-    __asm__ __volatile__("{.intel_syntax noprefix\n|}" SWB_INLINE_SWITCH "{.att_syntax prefix\n|}" \
-        : "+D"(kind), "+S"(word), "=d"(from), "+c"(target) \
-        : \
-        : "rax", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", \
-          "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "mm0", "mm1", \
-          "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", \
-          "st(7)" SWB_INLINE_WIDE)
+/* Parks the caller, wakes `*target`, and returns when it is woken. `from` is who has done so then. Values are one word; an
+   error that comes is two. */
+#define SWB_INLINE_JUMP(kind, word, second, target, from) \
+    do { \
+        register uintptr_t second_ __asm__("r8"); \
+        __asm__ __volatile__("{.intel_syntax noprefix\n|}" SWB_INLINE_SWITCH "{.att_syntax prefix\n|}" \
+            : "+D"(kind), "+S"(word), "=r"(second_), "=d"(from), "+c"(target) \
+            : \
+            : "rax", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "cc", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
+              "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "mm0", "mm1", \
+              "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", \
+              "st(7)" SWB_INLINE_WIDE); \
+        (second) = second_; \
+    } while (0)
 
 SWB_INLINE_FUNCTION uintptr_t swb_inline_stack_pointer(void) {
     uintptr_t pointer;
@@ -121,22 +126,25 @@ SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
 #define SWB_INLINE_WIDE
 #endif
 
-/* Parks the caller, wakes `*target`, and returns when it is woken. `from` is who has done so then. */
-#define SWB_INLINE_JUMP(kind, word, target, from) \
+/* Parks the caller, wakes `*target`, and returns when it is woken. `from` is who has done so then. Values are one word; an
+   error that comes is two. */
+#define SWB_INLINE_JUMP(kind, word, second, target, from) \
     do { \
         register uintptr_t kind_ __asm__("x0") = (kind); \
         register uintptr_t word_ __asm__("x1") = (word); \
+        register uintptr_t second_ __asm__("x4"); \
         register void *from_ __asm__("x2"); \
         register void *target_ __asm__("x3") = (target); \
         __asm__ __volatile__(SWB_INLINE_SWITCH \
-            : "+r"(kind_), "+r"(word_), "=r"(from_), "+r"(target_) \
+            : "+r"(kind_), "+r"(word_), "=r"(second_), "=r"(from_), "+r"(target_) \
             : \
-            : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", \
+            : "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x20", "x21", \
               "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x30", "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", \
               "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", \
               "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31" SWB_INLINE_WIDE); \
         (kind) = kind_; \
         (word) = word_; \
+        (second) = second_; \
         (from) = from_; \
     } while (0)
 
@@ -169,6 +177,7 @@ SWB_INLINE_FUNCTION struct swb_inline_slot *swb_inline_find(swb_co *co) {
 SWB_INLINE_FUNCTION swb_status swb_inline_wake(swb_co *co, uintptr_t kind, uintptr_t word, uintptr_t *out) {
     struct swb_inline_slot *slot = swb_inline_find(co), *outer;
     void *target, *from;
+    uintptr_t second;
     swb_status status = SWB_YIELDED;
     if (!SWB_INLINE_LIKELY(slot) ||
         !SWB_INLINE_LIKELY(__atomic_load_n(&slot->thread, __ATOMIC_RELAXED) == swb_inline_thread()))
@@ -178,12 +187,13 @@ SWB_INLINE_FUNCTION swb_status swb_inline_wake(swb_co *co, uintptr_t kind, uintp
     outer = *slot->current;
     *slot->current = slot;
     slot->control->parked = (void *)(uintptr_t)SWB_INLINE_RUNNING;
-    SWB_INLINE_JUMP(kind, word, target, from);
+    SWB_INLINE_JUMP(kind, word, second, target, from);
+    (void)second;
     if (SWB_INLINE_LIKELY(kind == SWB_INLINE_YIELDED)) {
         slot->control->parked = from;
         if (out) *out = word;
     } else {
-        status = swb_inline_resumed_1(co, kind, word, from, out);
+        status = swb_inline_resumed_2(co, kind, word, from, out);
     }
     *slot->current = outer;
     return status;
@@ -219,14 +229,14 @@ SWB_INLINE_FUNCTION swb_status swb_yield_inline(swb_co *self, uintptr_t value, u
         if (SWB_INLINE_LIKELY(swb_inline_stack_pointer() - limit < length)) {
             void *target = slot->control->link, *from;
             if (SWB_INLINE_LIKELY(target)) {
-                uintptr_t kind = SWB_INLINE_YIELDED, word = value;
-                SWB_INLINE_JUMP(kind, word, target, from);
+                uintptr_t kind = SWB_INLINE_YIELDED, word = value, second;
+                SWB_INLINE_JUMP(kind, word, second, target, from);
                 slot->control->link = from;
                 if (SWB_INLINE_LIKELY(kind <= SWB_INLINE_NEXT)) {
                     if (sent) *sent = word;
                     return status;
                 }
-                status = swb_inline_woken_1(self, kind, word, sent);
+                status = swb_inline_woken_2(self, kind, word, second, sent);
                 SWB_INLINE_NOT_LAST();
                 return status;
             }

@@ -328,43 +328,6 @@ fn a_panic_comes_out_of_the_resume_with_its_payload() {
 }
 
 #[test]
-fn values_of_every_size_and_shape_go_through_unharmed() {
-    #[derive(Clone, PartialEq, Debug)]
-    #[repr(align(64))]
-    struct Aligned(u8);
-    fn round_trip<T: Clone + PartialEq + std::fmt::Debug + 'static>(value: T) {
-        let mut co = Coroutine::<T, T, T, T>::throwing({
-            let first = value.clone();
-            move |y| {
-                let sent = y.yield_(first)?;
-                let thrown = match y.yield_(sent) {
-                    Err(Thrown::Error(thrown)) => thrown,
-                    other => other?,
-                };
-                let back = y.yield_(thrown)?;
-                Ok(back)
-            }
-        });
-        assert_eq!(co.start().expect("starts"), Yielded(value.clone()));
-        assert_eq!(co.send(value.clone()).expect("sent"), Yielded(value.clone()));
-        assert_eq!(co.throw(value.clone()).expect("thrown"), Yielded(value.clone()));
-        assert_eq!(co.send(value.clone()).expect("sent"), Complete(value.clone()));
-        assert_eq!(co.send(value.clone()), Err(SendError::Finished(value)));
-    }
-    round_trip(());
-    round_trip(1_u8);
-    round_trip((1_u8, 2_u32));
-    round_trip([1_u8; 7]);
-    round_trip(Aligned(3));
-    round_trip(u128::MAX);
-    round_trip(String::from("a string"));
-    round_trip(Box::new(7));
-    round_trip(Some(Rc::new(7)));
-    round_trip(vec![1, 2, 3]);
-    round_trip([7_u64; 64]);
-}
-
-#[test]
 fn each_value_is_dropped_exactly_once() {
     let log = Log::new();
     let inside = log.clone();

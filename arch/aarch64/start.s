@@ -1,6 +1,6 @@
 // start: the first instructions of a coroutine, reached by the jump of a switch or a delegate on its fresh frame.
 //
-//   in   x0 kind   x1 word (unused)   x2 link   x3 our fresh frame:
+//   in   x0 kind (the words are not looked at)   x2 link   x3 our fresh frame:
 //
 //        x3 + 48   16-byte boundary; the stack above it is not ours
 //        x3 + 40   the entry function

@@ -1,8 +1,8 @@
 // switch: park this side, hand a message to the other, wake up when somebody hands one to us.
 // Used inline, in the middle of a Rust function, by whoever resumes and by whoever yields: the two are the same act.
 //
-//   in   x0 kind   x1 word   x3 target (the other side's frame record)
-//   out  x0 kind   x1 word   x2 from   (the frame record of whoever woke us)
+//   in   x0 kind   x1 x4 x5 x6 words   x3 target (the other side's frame record)
+//   out  x0 kind   x1 x4 x5 x6 words   x2 from   (the frame record of whoever woke us)
 //
 // x19 and x29 are saved here because the compiler keeps them for itself and takes no clobber for them. Every other
 // register is a clobber of the asm block: the compiler spills just what is alive. Nothing is called and nothing returns,

@@ -1,6 +1,6 @@
 # start: the first instructions of a coroutine, reached by the jump of a switch or a delegate on its fresh frame.
 #
-#   in   rdi kind   rsi word (unused)   rdx link   rcx our fresh frame:
+#   in   rdi kind (the words are not looked at)   rdx link   rcx our fresh frame:
 #
 #        rcx + 48   16-byte boundary; the stack above it is not ours
 #        rcx + 40   the entry function

@@ -1,8 +1,8 @@
 # switch: park this side, hand a message to the other, wake up when somebody hands one to us.
 # Used inline, in the middle of a Rust function, by whoever resumes and by whoever yields: the two are the same act.
 #
-#   in   rdi kind   rsi word   rcx target (the other side's frame record)
-#   out  rdi kind   rsi word   rdx from   (the frame record of whoever woke us)
+#   in   rdi kind   rsi r8 r9 r10 words   rcx target (the other side's frame record)
+#   out  rdi kind   rsi r8 r9 r10 words   rdx from   (the frame record of whoever woke us)
 #
 # rbx and rbp are saved here because the compiler keeps them for itself and takes no clobber for them. Every other
 # register is a clobber of the asm block: the compiler spills just what is alive. Nothing is called and nothing returns,

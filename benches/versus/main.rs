@@ -30,9 +30,13 @@
 
 mod harness;
 mod ours;
+#[path = "../sides/mod.rs"]
+mod sides;
 mod theirs;
 
-use harness::Harness;
+use harness::{Harness, sum, timed as timed_sum};
+use sides::{ours as our, theirs as their};
+use std::time::Duration as Timed;
 
 /// Nodes of the trees.
 const TREE: u64 = 1 << 20;
@@ -42,27 +46,21 @@ fn main() {
     harness.header(include_str!("../../Cargo.lock"), &["corosensei"]);
 
     // Round trips. What a predictor of returns makes of a switch shows as soon as the yield is inside a call.
-    harness.row("body", Some(1.15), 1_000_000, ours::body, theirs::body);
+    harness.row("body", Some(1.15), 1_000_000, our::send, their::send);
     harness.row("1 call down", Some(0.30), 300_000, ours::one_down, theirs::one_down);
     harness.row("4 calls down", Some(0.35), 300_000, ours::four_down, theirs::four_down);
-    harness.row("recursive walk", Some(0.50), TREE, ours::walk, theirs::walk);
-    harness.row("for loop", Some(1.25), 1_000_000, ours::for_loop, theirs::for_loop);
+    harness.row("recursive walk", Some(0.50), TREE, our::walk, their::walk);
+    harness.row("for loop", Some(1.25), 1_000_000, our::for_loop, their::for_loop);
 
     // Short lives.
-    harness.row("create + run + drop", Some(1.00), 300_000, ours::create, theirs::create);
-    harness.row("drop while suspended", Some(0.02), 20_000, ours::drop_suspended, theirs::drop_suspended);
+    harness.row("create + run + drop", Some(1.00), 300_000, our::create_pooled, their::create_pooled);
+    harness.row("drop while suspended", Some(0.02), 20_000, our::drop_suspended, their::drop_suspended);
 
     // Delegation between separate stacks.
-    harness.row("a coroutine a node", Some(0.10), TREE, ours::nodes, theirs::nodes);
+    harness.row("a coroutine a node", Some(0.10), TREE, our::walk_nodes, their::walk_nodes);
     for (depth, target) in [(10, None), (100, None), (1_000, Some(1.3)), (10_000, Some(1.3))] {
         let name = format!("chain of {depth} / of 1");
-        harness.note("(right: ours, of 1)").row(
-            &name,
-            target,
-            500_000,
-            |n| ours::chain(depth, n),
-            |n| ours::chain(1, n),
-        );
+        harness.note("(right: ours, of 1)").row(&name, target, 500_000, |n| our::chain(depth, n), |n| our::chain(1, n));
     }
     // corosensei's chain gets far fewer items, because each takes up to ten thousand times longer there.
     for (depth, target, few) in
@@ -70,18 +68,18 @@ fn main() {
     {
         let name = format!("chain of {depth}");
         let target = target.map(|times: f64| 1.0 / times);
-        harness.uneven(&name, target, (500_000, |n| ours::chain(depth, n)), (few, |n| theirs::chain(depth, n)));
+        harness.uneven(&name, target, (500_000, |n| our::chain(depth, n)), (few, |n| their::chain(depth, n)));
     }
 
     // For information.
-    harness.row("throw and catch", None, 300_000, ours::throw, theirs::result_sent);
+    harness.row("throw and catch", None, 300_000, our::throw, their::throw);
     harness.row("two in turn", None, 300_000, |n| ours::in_turn(2, n), |n| theirs::in_turn(2, n));
     harness.row("1,000 in turn", None, 300_000, |n| ours::in_turn(1_000, n), |n| theirs::in_turn(1_000, n));
     harness.note("(body; right: the call)").row(
         "floor: indirect call",
         None,
         1_000_000,
-        ours::body,
+        our::send,
         harness::indirect_call,
     );
 

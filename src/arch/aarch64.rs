@@ -1,6 +1,6 @@
 //! aarch64, AAPCS64: binds Rust values to the registers of `arch/aarch64/*.s`. Its twin is `x86_64.rs`.
 
-use super::{Arrival, StackPointer, Word, dwarf};
+use super::{Arrival, StackPointer, Words, dwarf};
 use core::arch::{asm, naked_asm};
 
 /// Parks the caller, wakes `target` with a message, and returns the next message that wakes the caller.
@@ -11,7 +11,7 @@ use core::arch::{asm, naked_asm};
 /// message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and untouched while
 /// they are parked.
 #[inline(always)]
-pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Word) -> Arrival {
+pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut words: Words) -> Arrival {
     let from;
     // SAFETY: the text saves x19, x29 and the stack pointer and declares every other register as clobbered (all of
     // v0 to v31: `clobber_abi` counts the low halves of v8 to v15 too), so the block may be left by a jump and entered
@@ -21,7 +21,10 @@ pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Wor
         asm!(
             include_str!("../../arch/aarch64/switch.s"),
             inlateout("x0") kind,
-            inlateout("x1") word,
+            inlateout("x1") words.0[0],
+            inlateout("x4") words.0[1],
+            inlateout("x5") words.0[2],
+            inlateout("x6") words.0[3],
             lateout("x2") from,
             in("x3") target.0,
             lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _,
@@ -29,7 +32,7 @@ pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Wor
             clobber_abi("C"),
         );
     }
-    Arrival { kind, word, from: StackPointer(from) }
+    Arrival { kind, words, from: StackPointer(from) }
 }
 
 /// Parks the caller in `*slot`, wakes `target` with a message and the caller's `link`, and returns the message that
@@ -43,7 +46,7 @@ pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Wor
 pub(crate) unsafe fn delegate(
     target: StackPointer,
     mut kind: usize,
-    mut word: Word,
+    mut words: Words,
     link: StackPointer,
     slot: *mut StackPointer,
 ) -> Arrival {
@@ -53,16 +56,19 @@ pub(crate) unsafe fn delegate(
         asm!(
             include_str!("../../arch/aarch64/delegate.s"),
             inlateout("x0") kind,
-            inlateout("x1") word,
+            inlateout("x1") words.0[0],
+            inlateout("x4") words.0[1],
+            inlateout("x5") words.0[2],
+            inlateout("x6") words.0[3],
             inlateout("x2") link.0 => from,
             in("x3") target.0,
-            in("x4") slot,
+            in("x7") slot,
             lateout("x20") _, lateout("x21") _, lateout("x22") _, lateout("x23") _,
             lateout("x24") _, lateout("x25") _, lateout("x26") _, lateout("x27") _, lateout("x28") _,
             clobber_abi("C"),
         );
     }
-    Arrival { kind, word, from: StackPointer(from) }
+    Arrival { kind, words, from: StackPointer(from) }
 }
 
 /// Wakes `target` with a last message, handing `link` on, and abandons the caller's stack.
@@ -71,13 +77,16 @@ pub(crate) unsafe fn delegate(
 ///
 /// As for [`resume`]; besides, nothing on the caller's stack needs to be dropped.
 #[inline(always)]
-pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, words: Words, link: StackPointer) -> ! {
     // SAFETY: `target` is a live frame record by this function's contract, and we do not come back.
     unsafe {
         asm!(
             include_str!("../../arch/aarch64/finish.s"),
             in("x0") kind,
-            in("x1") word,
+            in("x1") words.0[0],
+            in("x4") words.0[1],
+            in("x5") words.0[2],
+            in("x6") words.0[3],
             in("x2") link.0,
             in("x3") target.0,
             options(noreturn),

@@ -19,7 +19,7 @@
 //!
 //! A stack pointer is the address of a [`Side`]: at the top of a coroutine's stack, or in the frame of a `resume`.
 
-use super::{Arrival, Entry, Root, StackPointer, Word};
+use super::{Arrival, Entry, Root, StackPointer, Words};
 use core::cell::{Cell, UnsafeCell};
 use core::num::NonZeroUsize;
 use core::ptr;
@@ -32,7 +32,7 @@ type Yielder = corosensei::Yielder<Jump, Jump>;
 struct Jump {
     to: StackPointer,
     kind: usize,
-    word: Word,
+    words: Words,
     from: StackPointer,
     /// Whether the coroutine that jumps has ended.
     ended: bool,
@@ -157,14 +157,14 @@ fn current<'a>() -> &'a Side {
 /// `target` is the stack pointer of a parked side of this thread that nobody else will wake, and a coroutine's. What it
 /// expects of the message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and
 /// untouched while they are parked.
-pub(crate) unsafe fn resume(target: StackPointer, kind: usize, word: Word) -> Arrival {
+pub(crate) unsafe fn resume(target: StackPointer, kind: usize, words: Words) -> Arrival {
     let me = Side {
         coroutine: UnsafeCell::new(None),
         yielder: Cell::new(ptr::null()),
         parked: Cell::new(false),
         owner: CURRENT.get(),
     };
-    let mut jump = Jump { to: target, kind, word, from: me.pointer(), ended: false };
+    let mut jump = Jump { to: target, kind, words, from: me.pointer(), ended: false };
     while jump.to != me.pointer() {
         // SAFETY: whoever is to be woken is parked or, if it is a consumer, waits in a `resume`.
         let mut next = Some(unsafe { Side::at(jump.to) });
@@ -181,7 +181,7 @@ pub(crate) unsafe fn resume(target: StackPointer, kind: usize, word: Word) -> Ar
             None => unsafe { current().leave(jump) },
         };
     }
-    Arrival { kind: jump.kind, word: jump.word, from: jump.from }
+    Arrival { kind: jump.kind, words: jump.words, from: jump.from }
 }
 
 /// Parks the caller, a coroutine, and wakes its consumer.
@@ -189,12 +189,12 @@ pub(crate) unsafe fn resume(target: StackPointer, kind: usize, word: Word) -> Ar
 /// # Safety
 ///
 /// As for [`resume`], but that `link` is a consumer's stack pointer.
-pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, word: Word) -> Arrival {
+pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, words: Words) -> Arrival {
     let me = current();
-    let jump = Jump { to: link, kind, word, from: me.pointer(), ended: false };
+    let jump = Jump { to: link, kind, words, from: me.pointer(), ended: false };
     // SAFETY: the caller answers for the link.
-    let Jump { kind, word, from, .. } = unsafe { me.leave(jump) };
-    Arrival { kind, word, from }
+    let Jump { kind, words, from, .. } = unsafe { me.leave(jump) };
+    Arrival { kind, words, from }
 }
 
 /// Parks the caller in `*slot`, wakes `target` with a message and the caller's `link`, and returns the message that
@@ -207,17 +207,17 @@ pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, word: Word) -> Arr
 pub(crate) unsafe fn delegate(
     target: StackPointer,
     kind: usize,
-    word: Word,
+    words: Words,
     link: StackPointer,
     slot: *mut StackPointer,
 ) -> Arrival {
     let me = current();
     // SAFETY: the slot is the target's.
     unsafe { slot.write(me.pointer()) };
-    let jump = Jump { to: target, kind, word, from: link, ended: false };
+    let jump = Jump { to: target, kind, words, from: link, ended: false };
     // SAFETY: the caller answers for the target.
-    let Jump { kind, word, from, .. } = unsafe { me.leave(jump) };
-    Arrival { kind, word, from }
+    let Jump { kind, words, from, .. } = unsafe { me.leave(jump) };
+    Arrival { kind, words, from }
 }
 
 /// Wakes `target` with a last message, handing `link` on, and abandons the caller's stack.
@@ -225,8 +225,8 @@ pub(crate) unsafe fn delegate(
 /// # Safety
 ///
 /// As for [`resume`]; besides, nothing on the caller's stack needs to be dropped.
-pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
-    let jump = Jump { to: target, kind, word, from: link, ended: true };
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, words: Words, link: StackPointer) -> ! {
+    let jump = Jump { to: target, kind, words, from: link, ended: true };
     // SAFETY: the caller answers for the target.
     unsafe { current().leave(jump) };
     unreachable!("what has ended is not resumed")

@@ -15,7 +15,7 @@
 //! | [`delegate`] | a body that delegates | parks the caller, wakes the target, and hands it the caller's own consumer |
 //! | [`finish`] | a body that has ended | wakes the target for good; nothing of the caller is kept |
 //!
-//! A message is a kind, which this module does not interpret, and one [`Word`]. `resume`, `suspend` and `delegate` are
+//! A message is a kind, which this module does not interpret, and a few [`Words`]. `resume`, `suspend` and `delegate` are
 //! inlined where they are used, assembly included: `arch/README.md` says why and accounts for every register.
 
 use core::mem::MaybeUninit;
@@ -67,11 +67,53 @@ pub(crate) use root::Root;
 #[cfg(test)]
 mod tests;
 
-/// What travels in a register beside the kind: a small value itself, or the address of a larger one.
+/// What travels in a register.
 ///
-/// It is a pointer, not an integer, so that a pointer inside a small value keeps its provenance, and `MaybeUninit`
-/// because a small value may have padding.
+/// It is a pointer, not an integer, so that a pointer inside a small value keeps its provenance, and `MaybeUninit` because
+/// a small value may have padding.
 pub(crate) type Word = MaybeUninit<*mut ()>;
+
+/// What travels beside the kind: a small value itself, or in the first word the address of a larger one. Words that
+/// nobody fills cost nothing.
+///
+/// It is in registers as long as nobody is handed it in a call that is not inlined. Cold code is handed the first word.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Words(pub(crate) [Word; 4]);
+
+impl Words {
+    /// Of a message that says all by its kind.
+    pub(crate) const NONE: Self = Self([Word::uninit(); 4]);
+
+    /// An address.
+    #[inline(always)]
+    pub(crate) fn of(address: *mut ()) -> Self {
+        Self::only(Word::new(address))
+    }
+
+    /// A first word, and no more.
+    #[inline(always)]
+    pub(crate) fn only(first: Word) -> Self {
+        let mut words = Self::NONE;
+        words.0[0] = first;
+        words
+    }
+
+    /// Two, and no more.
+    #[cfg(feature = "capi")]
+    #[inline(always)]
+    pub(crate) fn two(first: Word, second: Word) -> Self {
+        let mut words = Self::only(first);
+        words.0[1] = second;
+        words
+    }
+
+    /// The address, if it is one.
+    #[inline(always)]
+    pub(crate) fn first(self) -> Word {
+        self.0[0]
+    }
+}
 
 /// The address of a parked side's frame record (or of what the fallback has instead), or null.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -130,6 +172,6 @@ pub(crate) type Entry = unsafe extern "C" fn(root: *const Root, kind: usize) -> 
 /// After a [`delegate`] or a [`finish`], `from` is the link that was handed on, not the sender.
 pub(crate) struct Arrival {
     pub(crate) kind: usize,
-    pub(crate) word: Word,
+    pub(crate) words: Words,
     pub(crate) from: StackPointer,
 }

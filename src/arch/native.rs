@@ -1,6 +1,6 @@
 //! What the CPUs with assembly of their own have in common: the frames that it reads and writes.
 
-use super::{Arrival, Entry, Root, StackPointer, Word, cpu};
+use super::{Arrival, Entry, Root, StackPointer, Words, cpu};
 use core::mem::offset_of;
 
 /// The parked frame of one side, at the top of what that side has used of its stack.
@@ -84,9 +84,9 @@ pub(crate) unsafe fn prepare(limit: *mut u8, top: *mut u8, entry: Entry, root: *
 ///
 /// As for [`resume`](super::resume).
 #[inline(always)]
-pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, word: Word) -> Arrival {
+pub(crate) unsafe fn suspend(link: StackPointer, kind: usize, words: Words) -> Arrival {
     // SAFETY: the caller answers for it.
-    unsafe { super::resume(link, kind, word) }
+    unsafe { super::resume(link, kind, words) }
 }
 
 /// Where debuggers find the parts of a [`Root`] and of a parked side, in bytes.

@@ -3,7 +3,7 @@
 #[cfg(all(unix, any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod registers;
 
-use super::{Arrival, Root, StackPointer, Word, delegate, finish, prepare, resume, suspend};
+use super::{Arrival, Root, StackPointer, Word, Words, delegate, finish, prepare, resume, suspend};
 use crate::stack::{GuardedStack, Stack};
 use core::cell::Cell;
 
@@ -27,13 +27,16 @@ impl Side {
     }
 }
 
-fn word(value: usize) -> Word {
-    Word::new(core::ptr::without_provenance_mut(value))
+/// Words of which each is another, by the first.
+fn word(value: usize) -> Words {
+    Words([0, 1, 2, 3].map(|index| Word::new(core::ptr::without_provenance_mut(value + index))))
 }
 
 fn value(arrival: &Arrival) -> usize {
-    // SAFETY: every message of these tests carries a word made by `word`.
-    unsafe { arrival.word.assume_init() }.addr()
+    // SAFETY: every message of these tests carries words made by `word`.
+    let words = arrival.words.0.map(|word| unsafe { word.assume_init() }.addr());
+    assert_eq!(words, [0, 1, 2, 3].map(|index| words[0] + index), "all have come, each in its place");
+    words[0]
 }
 
 /// Echoes each message with its word doubled, until the kind is 0.
@@ -54,7 +57,7 @@ unsafe extern "C" fn doubler(root: *const Root, kind: usize) -> ! {
 }
 
 #[test]
-fn messages_arrive_with_kind_word_and_sender() {
+fn messages_arrive_with_kind_words_and_sender() {
     let side = Side::new(doubler);
     // SAFETY: the side is fresh, then parked where the last arrival says.
     unsafe {

@@ -1,6 +1,6 @@
 //! x86_64, System V: binds Rust values to the registers of `arch/x86_64/*.s`. Its twin is `aarch64.rs`.
 
-use super::{Arrival, StackPointer, Word, dwarf};
+use super::{Arrival, StackPointer, Words, dwarf};
 use core::arch::{asm, naked_asm};
 
 /// Parks the caller, wakes `target` with a message, and returns the next message that wakes the caller.
@@ -11,7 +11,7 @@ use core::arch::{asm, naked_asm};
 /// message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and untouched while
 /// they are parked.
 #[inline(always)]
-pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Word) -> Arrival {
+pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut words: Words) -> Arrival {
     let from;
     // SAFETY: the text saves rbx, rbp and the stack pointer and declares every other register as clobbered, so the
     // block may be left by a jump and entered again at its label, as the Reference asks of a block that switches
@@ -21,14 +21,17 @@ pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Wor
         asm!(
             include_str!("../../arch/x86_64/switch.s"),
             inlateout("rdi") kind,
-            inlateout("rsi") word,
+            inlateout("rsi") words.0[0],
+            inlateout("r8") words.0[1],
+            inlateout("r9") words.0[2],
+            inlateout("r10") words.0[3],
             lateout("rdx") from,
             in("rcx") target.0,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    Arrival { kind, word, from: StackPointer(from) }
+    Arrival { kind, words, from: StackPointer(from) }
 }
 
 /// Parks the caller in `*slot`, wakes `target` with a message and the caller's `link`, and returns the message that
@@ -42,7 +45,7 @@ pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut word: Wor
 pub(crate) unsafe fn delegate(
     target: StackPointer,
     mut kind: usize,
-    mut word: Word,
+    mut words: Words,
     link: StackPointer,
     slot: *mut StackPointer,
 ) -> Arrival {
@@ -52,15 +55,18 @@ pub(crate) unsafe fn delegate(
         asm!(
             include_str!("../../arch/x86_64/delegate.s"),
             inlateout("rdi") kind,
-            inlateout("rsi") word,
+            inlateout("rsi") words.0[0],
+            inlateout("r8") words.0[1],
+            inlateout("r9") words.0[2],
+            inlateout("r10") words.0[3],
             inlateout("rdx") link.0 => from,
             in("rcx") target.0,
-            in("r8") slot,
+            in("r11") slot,
             lateout("r12") _, lateout("r13") _, lateout("r14") _, lateout("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    Arrival { kind, word, from: StackPointer(from) }
+    Arrival { kind, words, from: StackPointer(from) }
 }
 
 /// Wakes `target` with a last message, handing `link` on, and abandons the caller's stack.
@@ -69,13 +75,16 @@ pub(crate) unsafe fn delegate(
 ///
 /// As for [`resume`]; besides, nothing on the caller's stack needs to be dropped.
 #[inline(always)]
-pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, words: Words, link: StackPointer) -> ! {
     // SAFETY: `target` is a live frame record by this function's contract, and we do not come back.
     unsafe {
         asm!(
             include_str!("../../arch/x86_64/finish.s"),
             in("rdi") kind,
-            in("rsi") word,
+            in("rsi") words.0[0],
+            in("r8") words.0[1],
+            in("r9") words.0[2],
+            in("r10") words.0[3],
             in("rdx") link.0,
             in("rcx") target.0,
             options(noreturn),

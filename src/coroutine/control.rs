@@ -1,7 +1,7 @@
 //! The control block: what is known of a coroutine, at the top of its stack.
 
 use super::report::Description;
-use crate::arch::{Root, StackPointer, Word};
+use crate::arch::{Root, StackPointer, Words};
 use crate::stack::Header;
 use crate::stack::pool::{Occupant, Tenant};
 use core::cell::Cell;
@@ -235,7 +235,7 @@ impl Closer {
 /// Gives a delegator its delegate back, suspended.
 pub(super) struct Notice {
     /// With IGNORED, the value that was yielded, which the delegator drops.
-    pub(super) yielded: Word,
+    pub(super) yielded: Words,
     /// Where the delegate is parked, or the innermost that it delegates to.
     pub(super) parked: StackPointer,
     /// What the delegator has to answer now.

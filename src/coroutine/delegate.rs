@@ -25,7 +25,7 @@ use super::raw::Raw;
 use super::unwind;
 use super::yielder::Yielder;
 use super::{Coroutine, Scoped};
-use crate::arch::{self, Word};
+use crate::arch::{self, Word, Words};
 use core::mem::ManuallyDrop;
 use core::ptr;
 use std::panic;
@@ -155,9 +155,9 @@ impl<Y, S, E> Yielder<Y, S, E> {
             drop(first.map(ManuallyDrop::into_inner));
             return Err(Thrown::Misuse(self.why_refused()));
         }
-        let (parked, kind, word) = match (standing, &first) {
+        let (parked, kind, words) = match (standing, &first) {
             (Standing::Suspended(parked), Some(first)) => (parked, kind, encode::<S>(first)),
-            (Standing::Created(fresh), _) => (fresh, NEXT, Word::uninit()),
+            (Standing::Created(fresh), _) => (fresh, NEXT, Words::NONE),
             _ => {
                 core::hint::cold_path();
                 return Err(Thrown::Misuse(match standing {
@@ -173,13 +173,13 @@ impl<Y, S, E> Yielder<Y, S, E> {
         // SAFETY: `parked` is parked, or fresh, and nobody else wakes it: the mark is gone (invariant 1). It takes the
         // kind with an S, as this yielder has the types of `inner` (invariant 3). The link is a consumer that waits for
         // this coroutine (invariant 2), and from now on for the innermost one.
-        let arrival = unsafe { arch::delegate(parked, kind, word, link, theirs.root.outward.as_ptr()) };
+        let arrival = unsafe { arch::delegate(parked, kind, words, link, theirs.root.outward.as_ptr()) };
         mine.part_from(&theirs.root);
         self.woken(arrival.from);
         if arrival.kind >= IGNORED {
             core::hint::cold_path();
             // SAFETY: it is IGNORED or LEAVE.
-            return Err(unsafe { self.given_back(arrival.kind, arrival.word, inner) });
+            return Err(unsafe { self.given_back(arrival.kind, arrival.words.first(), inner) });
         }
         let closer = theirs.closer.get();
         if !closer.is_null() {
@@ -189,7 +189,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
             self.control.answer(closer);
         }
         // SAFETY: what is neither IGNORED nor LEAVE is the end of `inner`.
-        match unsafe { inner.collect(arrival.kind, arrival.word) } {
+        match unsafe { inner.collect(arrival.kind, arrival.words) } {
             Ok(value) if closer.is_null() => Ok(value),
             outcome => {
                 core::hint::cold_path();
@@ -229,7 +229,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
             // SAFETY: the closer lives until it is answered (invariant 6).
             unwind::raise(unsafe { (*notice.closer).unwind });
         }
-        // SAFETY: the word is that of a YIELDED of the same types, whose sender is still parked.
+        // SAFETY: the words are those of a YIELDED of the same types, whose sender is still parked.
         drop(unsafe { decode::<Y>(notice.yielded) });
         Thrown::Misuse(Misuse::Ignored)
     }

@@ -4,7 +4,7 @@ use super::control::{self, Control, FINISHED, RUNNING, Standing};
 use super::message::{NEXT, VALUE, YIELDED, encode};
 use super::raw::Raw;
 use super::{Coroutine, CoroutineState, Thrown, Yielder};
-use crate::arch::{self, Arrival, StackPointer, Word};
+use crate::arch::{self, Arrival, StackPointer, Words};
 use crate::stack::pool;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -66,20 +66,21 @@ impl Block {
                 return Err(arrival);
             }
             self.0.as_ref().parked.set(arrival.from);
-            Ok(super::message::decode(arrival.word))
+            Ok(super::message::decode(arrival.words))
         }
     }
 }
 
 impl<S, E> Yielder<usize, S, E> {
-    /// What a message says that has come to a yield, if it is not a value.
+    /// What a message says that has come to a yield.
     ///
     /// # Safety
     ///
-    /// The kind and the word are those of a message that has woken this coroutine, whose sender is its link by now.
-    pub(crate) unsafe fn told(&self, kind: usize, word: Word) -> Result<S, Thrown<E>> {
+    /// It has woken this coroutine, and its sender is its link by now.
+    pub(crate) unsafe fn told(&self, kind: usize, words: Words) -> Result<S, Thrown<E>> {
+        let arrival = Arrival { kind, words, from: self.control.root.link.get() };
         // SAFETY: by this function's contract.
-        unsafe { self.not_a_value(kind, word) }.map(|(_, value)| value)
+        unsafe { self.received(arrival) }
     }
 }
 

@@ -9,7 +9,7 @@ use super::message::{
 use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
-use crate::arch::{self, Arrival, StackPointer, Word};
+use crate::arch::{self, Arrival, StackPointer, Word, Words};
 use crate::stack::{Header, pool, usage};
 use core::marker::PhantomData;
 use core::mem;
@@ -46,6 +46,8 @@ impl Name {
 }
 
 impl Drop for Name {
+    #[cold]
+    #[inline(never)]
     fn drop(&mut self) {
         // SAFETY: `new` has made it of a box, and the control block has forgotten it.
         drop(unsafe { Box::from_raw(self.0.as_ptr()) });
@@ -128,12 +130,12 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// `parked` is what `control().parked` says, and `kind` goes with a T (invariant 3).
     #[inline(always)]
-    unsafe fn deliver<T>(
+    unsafe fn deliver<T, X>(
         &mut self,
         parked: StackPointer,
         kind: usize,
         value: T,
-    ) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+    ) -> Result<CoroutineState<Y, R>, SendError<X, E>> {
         // Copied, as a handle that is somewhere in memory would be read again for it.
         let control = self.control;
         self.control().parked.set(RUNNING);
@@ -141,15 +143,15 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         let arrival = unsafe { arch::resume(parked, kind, encode(&value)) };
         mem::forget(value);
         if arrival.kind == YIELDED {
-            // SAFETY: what has yielded has not ended, so its control block is there; the word of YIELDED is a Y (invariant 3).
+            // SAFETY: what has yielded has not ended, so its control block is there; the words of YIELDED are a Y (invariant 3).
             return Ok(CoroutineState::Yielded(unsafe {
                 control.as_ref().parked.set(arrival.from);
-                decode(arrival.word)
+                decode(arrival.words)
             }));
         }
         core::hint::cold_path();
         // SAFETY: it answers the resume above.
-        unsafe { self.receive(arrival) }
+        unsafe { self.receive(arrival) }.map_err(SendError::Thrown)
     }
 
     /// # Safety
@@ -159,12 +161,12 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     pub(super) unsafe fn receive(&mut self, arrival: Arrival) -> Result<CoroutineState<Y, R>, Thrown<E>> {
         if arrival.kind == RETURNED {
             // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
-            let value = unsafe { decode(arrival.word) };
+            let value = unsafe { decode(arrival.words) };
             self.release();
             return Ok(CoroutineState::Complete(value));
         }
         // SAFETY: the same arrival.
-        match unsafe { settle(arrival.kind, arrival.word, arrival.from) } {
+        match unsafe { settle(arrival.kind, arrival.words.first(), arrival.from) } {
             (from, Settled::Yielded(value)) => {
                 self.control().parked.set(from);
                 Ok(CoroutineState::Yielded(value))
@@ -187,9 +189,9 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// `kind` and `word` are those of this coroutine's end.
     #[inline(always)]
-    pub(super) unsafe fn collect(&mut self, kind: usize, word: Word) -> Outcome<R, E> {
+    pub(super) unsafe fn collect(&mut self, kind: usize, words: Words) -> Outcome<R, E> {
         // SAFETY: what they carry is in place until the stack is released.
-        let outcome = unsafe { outcome(kind, word) };
+        let outcome = unsafe { outcome(kind, words) };
         self.release();
         outcome
     }
@@ -201,7 +203,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             return Err(refusal(self.control, value));
         }
         // SAFETY: it is not marked, so it is parked; VALUE goes with an S.
-        unsafe { self.deliver(parked, VALUE, value) }.map_err(SendError::Thrown)
+        unsafe { self.deliver(parked, VALUE, value) }
     }
 
     #[inline(always)]
@@ -214,14 +216,14 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             return self.start();
         }
         // SAFETY: it is not marked, so it is parked; NEXT goes with an S.
-        unsafe { self.deliver(parked, NEXT, S::default()) }.map_err(SendError::Thrown)
+        unsafe { self.deliver(parked, NEXT, S::default()) }
     }
 
     #[inline(always)]
     pub(super) fn start(&mut self) -> Result<CoroutineState<Y, R>, SendError<(), E>> {
         match self.control().standing() {
             // SAFETY: a fresh stack counts as parked; to be started it needs no value.
-            Standing::Created(fresh) => unsafe { self.deliver(fresh, NEXT, ()) }.map_err(SendError::Thrown),
+            Standing::Created(fresh) => unsafe { self.deliver(fresh, NEXT, ()) },
             Standing::Suspended(_) => Err(SendError::Started(())),
             _ => Err(refusal(self.control, ())),
         }
@@ -240,7 +242,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             });
         }
         // SAFETY: it is not marked, so it is parked; THROW goes with an E.
-        unsafe { self.deliver(parked, THROW, error) }.map_err(SendError::Thrown)
+        unsafe { self.deliver(parked, THROW, error) }
     }
 
     /// Ends a coroutine that has not started. Its closure is dropped on its own stack: it may hold other coroutines that
@@ -252,8 +254,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: a fresh stack counts as parked; DISCARD needs no value.
         if let Err(Failure::Panicked(payload)) = unsafe {
             self.control().parked.set(RUNNING);
-            let arrival = arch::resume(fresh, DISCARD, Word::uninit());
-            self.collect(arrival.kind, arrival.word)
+            let arrival = arch::resume(fresh, DISCARD, Words::NONE);
+            self.collect(arrival.kind, arrival.words)
         } {
             resume_panic(payload);
         }
@@ -340,15 +342,15 @@ pub(super) fn refusal<T, E>(control: NonNull<Control>, value: T) -> SendError<T,
 ///
 /// `kind` and `word` are those of the end of a coroutine with these types, whose stack has not been released.
 #[inline(always)]
-unsafe fn outcome<R, E>(kind: usize, word: Word) -> Outcome<R, E> {
+unsafe fn outcome<R, E>(kind: usize, words: Words) -> Outcome<R, E> {
     debug_assert!(kind == RETURNED || kind == FAILED);
     if kind == RETURNED {
         // SAFETY: RETURNED comes with an R (invariant 3).
-        Ok(unsafe { decode(word) })
+        Ok(unsafe { decode(words) })
     } else {
         core::hint::cold_path();
         // SAFETY: FAILED comes with the address of a Failure of the coroutine's E.
-        Err(unsafe { word.assume_init().cast::<Failure<E>>().read() })
+        Err(unsafe { words.first().assume_init().cast::<Failure<E>>().read() })
     }
 }
 
@@ -361,17 +363,17 @@ unsafe fn outcome<R, E>(kind: usize, word: Word) -> Outcome<R, E> {
 #[cold]
 #[inline(never)]
 unsafe fn settle<Y, R, E>(kind: usize, word: Word, from: StackPointer) -> (StackPointer, Settled<Y, R, E>) {
-    let mut arrival = Arrival { kind, word, from };
+    let mut arrival = Arrival { kind, words: Words::only(word), from };
     if kind == CALL {
         // SAFETY: it is a CALL.
         arrival = unsafe { serve_calls(word, from) };
     }
     let settled = if arrival.kind == YIELDED {
-        // SAFETY: the word of YIELDED is a Y (invariant 3).
-        Settled::Yielded(unsafe { decode(arrival.word) })
+        // SAFETY: the words of YIELDED are a Y (invariant 3).
+        Settled::Yielded(unsafe { decode(arrival.words) })
     } else {
         // SAFETY: what is neither CALL nor YIELDED is an end.
-        Settled::Ended(unsafe { outcome(arrival.kind, arrival.word) })
+        Settled::Ended(unsafe { outcome(arrival.kind, arrival.words) })
     };
     (arrival.from, settled)
 }
@@ -385,12 +387,12 @@ unsafe fn settle<Y, R, E>(kind: usize, word: Word, from: StackPointer) -> (Stack
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn serve_calls(word: Word, from: StackPointer) -> Arrival {
-    let mut arrival = Arrival { kind: CALL, word, from };
+    let mut arrival = Arrival { kind: CALL, words: Words::only(word), from };
     while arrival.kind == CALL {
         // SAFETY: CALL's word is the address of a ParentCall in the coroutine's frames, which is parked until RAN.
         unsafe {
-            ParentCall::run(arrival.word);
-            arrival = arch::resume(arrival.from, RAN, Word::uninit());
+            ParentCall::run(arrival.words.first());
+            arrival = arch::resume(arrival.from, RAN, Words::NONE);
         }
     }
     arrival

@@ -67,7 +67,7 @@ impl Runner {
         if arrival.kind == CALL {
             core::hint::cold_path();
             // SAFETY: it is a CALL, of one of them.
-            arrival = unsafe { serve_calls(arrival.word, arrival.from) };
+            arrival = unsafe { serve_calls(arrival.words.first(), arrival.from) };
         }
         let (last, told) = answers();
         // SAFETY: by this function's contract it is the handle of the one that the arrival comes from.
@@ -107,7 +107,7 @@ impl Yielder<(), ()> {
         if arrival.kind > NEXT {
             core::hint::cold_path();
             // SAFETY: the word is what goes with the kind.
-            if unsafe { self.not_a_value(arrival.kind, arrival.word) }.is_err() {
+            if unsafe { self.not_a_value(arrival.kind, arrival.words.first()) }.is_err() {
                 report::abort("a coroutine in a relay was closed");
             }
         }

@@ -9,7 +9,7 @@ use super::message::{CALL, EXIT, IGNORED, LEAVE, STUCK, UNWIND, YIELDED, address
 use super::raw::{Raw, Settled, refusal, resume_panic, serve_calls};
 use super::report::{Event, report};
 use super::unwind;
-use crate::arch::{self, StackPointer, Word};
+use crate::arch::{self, StackPointer, Words};
 use core::mem;
 use core::ptr;
 use std::any::Any;
@@ -72,10 +72,10 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     /// `parked` is what `control().parked` says, and parked.
     unsafe fn ask(&mut self, parked: StackPointer, closer: &Closer) -> Settled<Y, R, E> {
         self.control().parked.set(RUNNING);
-        let notice = Notice { yielded: Word::uninit(), parked, closer };
+        let notice = Notice { yielded: Words::NONE, parked, closer };
         let delegate = self.control().root.delegate();
         // SAFETY: the block of a delegate is valid while its delegator is parked, whose frames borrow the handle.
-        let (target, kind, word) = match unsafe { delegate.as_ref() } {
+        let (target, kind, words) = match unsafe { delegate.as_ref() } {
             _ if closer.unwind == 0 => (parked, EXIT, address_of(closer)),
             None => (parked, UNWIND, address_of(closer)),
             Some(delegate) => (delegate.delegator_or(parked), LEAVE, address_of(&notice)),
@@ -83,11 +83,11 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         // SAFETY: `parked` is parked, and nobody else wakes it; so is this coroutine in its delegation, if it is in one.
         // The closer lives until this returns, and is taken out of every control block before: by `ignored`, or with the
         // block (invariant 6). The notice is taken at once.
-        let mut arrival = unsafe { arch::resume(target, kind, word) };
+        let mut arrival = unsafe { arch::resume(target, kind, words) };
         loop {
             if arrival.kind == CALL {
                 // SAFETY: it is a CALL, from a coroutine.
-                arrival = unsafe { serve_calls(arrival.word, arrival.from) };
+                arrival = unsafe { serve_calls(arrival.words.first(), arrival.from) };
             }
             if arrival.kind == STUCK {
                 // The handle keeps the block: whoever drops it, or ends its scope, is to see that it has not ended.
@@ -97,16 +97,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             if arrival.kind != YIELDED {
                 self.control().closer.set(ptr::null());
                 // SAFETY: what is none of these is an end.
-                return Settled::Ended(unsafe { self.collect(arrival.kind, arrival.word) });
+                return Settled::Ended(unsafe { self.collect(arrival.kind, arrival.words) });
             }
             let delegator = closer.ignored();
             if delegator.is_null() {
                 self.control().parked.set(arrival.from);
-                // SAFETY: the word of YIELDED is a Y.
-                return Settled::Yielded(unsafe { decode(arrival.word) });
+                // SAFETY: the words of YIELDED are a Y.
+                return Settled::Yielded(unsafe { decode(arrival.words) });
             }
             // A coroutine further in has ignored it. It stays as it is, and its delegator is told.
-            let notice = Notice { yielded: arrival.word, parked: arrival.from, closer };
+            let notice = Notice { yielded: arrival.words, parked: arrival.from, closer };
             // SAFETY: the delegator is parked until its delegate ends or it gets this; the notice is taken at once.
             arrival = unsafe { arch::resume(delegator, IGNORED, address_of(&notice)) };
         }
@@ -123,7 +123,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     }
 
     #[inline(never)]
-    fn shut_slow(&mut self) -> Shut {
+    fn shut_slow(mut self) -> Shut {
         match self.control().standing() {
             Standing::Suspended(parked) => return self.shut_suspended(parked),
             Standing::Created(_) => {

@@ -7,7 +7,7 @@ use super::message::{
 };
 use super::report;
 use super::unwind;
-use crate::arch::{self, StackPointer, Word};
+use crate::arch::{self, Arrival, StackPointer, Word, Words};
 use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::mem;
@@ -84,71 +84,103 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// ```
     #[inline(always)]
     pub fn yield_(&self, value: Y) -> Result<S, Thrown<E>> {
-        match self.exchange(value) {
-            Ok((_, received)) => Ok(received),
-            Err(thrown) => Err(thrown),
+        match self.switch(value) {
+            // SAFETY: it has just come here.
+            Ok(arrival) => unsafe { self.received(arrival) },
+            Err(misuse) => Err(Thrown::Misuse(misuse)),
         }
     }
 
-    /// Yields, and returns the kind of the message as well as the S in it.
+    /// Yields, and returns the message that comes next.
     #[inline(always)]
-    pub(super) fn exchange(&self, value: Y) -> Result<(usize, S), Thrown<E>> {
+    fn switch(&self, value: Y) -> Result<Arrival, Misuse> {
         let control = &self.control;
         let link = control.root.link.get();
         if link.is_null() || (thread::panicking() && !control.take_woken_panicking()) {
-            return Err(Thrown::Misuse(self.refuse(value)));
+            return Err(self.refuse(value));
         }
         // SAFETY: the link is not null.
-        unsafe { self.exchange_unrefused(value) }
+        Ok(unsafe { self.switch_unrefused(value) })
     }
 
-    /// [`exchange`](Self::exchange) without the question whether the coroutine can be suspended.
+    /// [`switch`](Self::switch) without the question whether the coroutine can be suspended.
     ///
     /// # Safety
     ///
     /// The link is not null: see [`can_yield`](Self::can_yield).
     #[inline(always)]
-    pub(crate) unsafe fn exchange_unrefused(&self, value: Y) -> Result<(usize, S), Thrown<E>> {
+    pub(crate) unsafe fn switch_unrefused(&self, value: Y) -> Arrival {
         let link = self.control.root.link.get();
         // SAFETY: a link that is not null is a consumer that waits for this coroutine (invariant 2), and takes YIELDED
         // with a Y (invariant 3).
         let arrival = unsafe { arch::suspend(link, YIELDED, encode(&value)) };
         mem::forget(value);
         self.woken(arrival.from);
+        arrival
+    }
+
+    /// What a yield returns for the message that has come to it.
+    ///
+    /// # Safety
+    ///
+    /// It has woken this coroutine, whose link is its sender by now.
+    #[inline(always)]
+    pub(crate) unsafe fn received(&self, arrival: Arrival) -> Result<S, Thrown<E>> {
+        if arrival.kind <= NEXT {
+            // Not by way of `understand`: what is large would be copied once more.
+            // SAFETY: VALUE and NEXT come with an S.
+            return Ok(unsafe { decode(arrival.words) });
+        }
+        // SAFETY: the same contract.
+        unsafe { self.understand(arrival) }.map(|(_, received)| received)
+    }
+
+    /// [`received`](Self::received), and of what kind the value was.
+    ///
+    /// # Safety
+    ///
+    /// It has woken this coroutine, whose link is its sender by now.
+    #[inline(always)]
+    pub(super) unsafe fn understand(&self, arrival: Arrival) -> Result<(usize, S), Thrown<E>> {
         if arrival.kind <= NEXT {
             // SAFETY: VALUE and NEXT come with an S.
-            Ok((arrival.kind, unsafe { decode(arrival.word) }))
+            Ok((arrival.kind, unsafe { decode(arrival.words) }))
+        } else if arrival.kind == THROW {
+            // SAFETY: THROW comes with an E.
+            Err(Thrown::Error(unsafe { decode(arrival.words) }))
         } else {
             core::hint::cold_path();
             // SAFETY: the word is what goes with the kind.
-            unsafe { self.not_a_value(arrival.kind, arrival.word) }
+            unsafe { self.not_a_value(arrival.kind, arrival.words.first()) }
         }
     }
 
-    /// What a message says that is not a value, or the first one after it that is not an inspection.
+    /// What a message says that is neither a value nor an error, or the first one after it that is not an inspection.
     ///
     /// # Safety
     ///
     /// The word is what goes with the kind.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn not_a_value(&self, mut kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
-        while kind == INSPECT {
+    pub(super) unsafe fn not_a_value(&self, kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
+        if kind != INSPECT {
+            // SAFETY: by this function's contract.
+            return Err(unsafe { self.asked_to_leave(kind, word) });
+        }
+        loop {
             // SAFETY: INSPECT comes with the address of a call in the inspector's frame, which waits for the answer
             // (invariant 22). The link was renewed when this side was woken, and is that inspector.
             let arrival = unsafe {
                 ParentCall::run(word);
-                arch::suspend(self.control.root.link.get(), INSPECTED, Word::uninit())
+                arch::suspend(self.control.root.link.get(), INSPECTED, Words::NONE)
             };
             self.woken(arrival.from);
-            (kind, word) = (arrival.kind, arrival.word);
+            if arrival.kind != INSPECT {
+                // SAFETY: it has just come here.
+                return unsafe { self.understand(arrival) };
+            }
+            word = arrival.words.first();
         }
-        if kind <= NEXT {
-            // SAFETY: VALUE and NEXT come with an S.
-            return Ok((kind, unsafe { decode(word) }));
-        }
-        // SAFETY: by this function's contract, or the kind and the word are of one message.
-        Err(unsafe { self.thrown(kind, word) })
     }
 
     /// Whether a yield would suspend the coroutine, and not be refused.
@@ -178,26 +210,22 @@ impl<Y, S, E> Yielder<Y, S, E> {
         if self.control.root.link.get().is_null() { Misuse::Delegating } else { Misuse::Panicking }
     }
 
-    /// What a message that is not a value says.
+    /// What an exit says, or an unwind, which does not return.
     ///
     /// # Safety
     ///
     /// The word is what goes with the kind.
-    unsafe fn thrown(&self, kind: usize, word: Word) -> Thrown<E> {
-        match kind {
-            // SAFETY: THROW comes with an E.
-            THROW => Thrown::Error(unsafe { decode(word) }),
-            EXIT | UNWIND => {
-                // SAFETY: both come with the address of a closer, which lives until it is answered.
-                let closer = unsafe { &*word.assume_init().cast::<Closer>() };
-                self.control.answer(closer);
-                if kind == UNWIND {
-                    unwind::raise(closer.unwind);
-                }
-                Thrown::Exit
-            }
-            kind => unreachable!("message of kind {kind} at a yield"),
+    unsafe fn asked_to_leave(&self, kind: usize, word: Word) -> Thrown<E> {
+        if kind != EXIT && kind != UNWIND {
+            unreachable!("message of kind {kind} at a yield");
         }
+        // SAFETY: both come with the address of a closer, which lives until it is answered.
+        let closer = unsafe { &*word.assume_init().cast::<Closer>() };
+        self.control.answer(closer);
+        if kind == UNWIND {
+            unwind::raise(closer.unwind);
+        }
+        Thrown::Exit
     }
 
     /// Suspends the body like [`yield_`](Self::yield_), and returns what is sent as it is: for places where `?` cannot be
@@ -262,7 +290,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
         };
         loop {
             // SAFETY: whoever has sent the exit waits for this coroutine; STUCK needs no value. It is not woken again.
-            unsafe { arch::suspend(self.control.root.link.get(), STUCK, Word::uninit()) };
+            unsafe { arch::suspend(self.control.root.link.get(), STUCK, Words::NONE) };
         }
     }
 
@@ -284,7 +312,9 @@ impl<Y, S, E> Yielder<Y, S, E> {
     #[inline(always)]
     pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) -> Result<(), Thrown<E>> {
         for item in items {
-            let (kind, _) = self.exchange(item)?;
+            let arrival = self.switch(item).map_err(Thrown::Misuse)?;
+            // SAFETY: it has just come here.
+            let (kind, _) = unsafe { self.understand(arrival) }?;
             if kind != NEXT && size_of::<S>() != 0 {
                 return Err(Thrown::Misuse(Misuse::Sent));
             }

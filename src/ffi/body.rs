@@ -5,7 +5,7 @@ use super::owner::ended_with;
 use super::slot::{End, Error, Handle, Slot, find_mine, find_self, put};
 use super::status::Status;
 use crate::Thrown;
-use crate::arch::Word;
+use crate::arch::{Word, Words};
 use core::ffi::c_void;
 
 #[unsafe(no_mangle)]
@@ -34,7 +34,13 @@ unsafe extern "C" fn swb_yield(handle: Handle, value: usize, sent: *mut usize) -
 /// `handle` is of the calling body, which was woken so, and has noted its new consumer.
 #[cold]
 #[unsafe(no_mangle)]
-unsafe extern "C" fn swb_inline_woken_1(handle: Handle, kind: usize, word: Word, sent: *mut usize) -> Status {
+unsafe extern "C" fn swb_inline_woken_2(
+    handle: Handle,
+    kind: usize,
+    word: Word,
+    second: Word,
+    sent: *mut usize,
+) -> Status {
     guarded(|| {
         // SAFETY: by the caller's word (invariant 41).
         let (slot, yielder) = match unsafe { find_self(handle) } {
@@ -42,7 +48,7 @@ unsafe extern "C" fn swb_inline_woken_1(handle: Handle, kind: usize, word: Word,
             Err(status) => return status,
         };
         // SAFETY: it is what has come.
-        match unsafe { yielder.told(kind, word) } {
+        match unsafe { yielder.told(kind, Words::two(word, second)) } {
             Ok(value) => {
                 // SAFETY: by the caller's word.
                 unsafe { put(sent, value) };

@@ -4,7 +4,7 @@ use super::guard::{guarded, refuse};
 use super::options::{self, CoroutineOptions};
 use super::slot::{self, Co, End, Error, Handle, Slot, Yield, find_mine, find_suspended, here, put};
 use super::status::Status;
-use crate::arch::{Arrival, StackPointer, Word};
+use crate::arch::{Arrival, StackPointer, Word, Words};
 use crate::coroutine::{RESUME, SEND};
 use crate::stack::ProvidedStack;
 use crate::{Builder, CloseError, CoroutineState, SendError, State, Thrown};
@@ -166,7 +166,7 @@ unsafe fn wake(handle: Handle, kind: usize, value: usize, out: *mut usize) -> Op
             Status::Yielded
         }
         // SAFETY: as above, and it is what has come.
-        Err(arrival) => unsafe { swb_inline_resumed_1(handle, arrival.kind, arrival.word, arrival.from, out) },
+        Err(arrival) => unsafe { swb_inline_resumed_2(handle, arrival.kind, arrival.words.first(), arrival.from, out) },
     };
     current.set(outer);
     Some(status)
@@ -179,7 +179,7 @@ unsafe fn wake(handle: Handle, kind: usize, value: usize, out: *mut usize) -> Op
 /// `handle` is of the coroutine that was resumed, and has answered so.
 #[cold]
 #[unsafe(no_mangle)]
-unsafe extern "C" fn swb_inline_resumed_1(
+unsafe extern "C" fn swb_inline_resumed_2(
     handle: Handle,
     kind: usize,
     word: Word,
@@ -194,7 +194,7 @@ unsafe extern "C" fn swb_inline_resumed_1(
         };
         let received = slot.borrow(|co| {
             // SAFETY: it was resumed on this thread, and this is what it has answered.
-            let received = unsafe { co.as_mut()?.receive(Arrival { kind, word, from }) };
+            let received = unsafe { co.as_mut()?.receive(Arrival { kind, words: Words::only(word), from }) };
             Some(received.map_err(SendError::<(), _>::Thrown))
         });
         match received {

@@ -79,7 +79,7 @@ pub(super) struct Slot {
     number: Cell<usize>,
 }
 
-// What the header's `struct swb_inline_slot` says. With another layout, `swb_inline_resumed_1` and `swb_inline_woken_1` get the next
+// What the header's `struct swb_inline_slot` says. With another layout, `swb_inline_resumed_2` and `swb_inline_woken_2` get the next
 // number, here and there: so programs that were compiled with this one do not link.
 #[cfg(target_pointer_width = "64")]
 const _: () = {

@@ -207,7 +207,7 @@ impl Running {
             unsafe { yielder.hand_over(Header::body_of(next)) };
         } else {
             // SAFETY: by this function's contract it can yield.
-            let switched = unsafe { yielder.exchange_unrefused(()) };
+            let switched = unsafe { yielder.received(yielder.switch_unrefused(())) };
             if switched.is_err() {
                 // Nobody closes the coroutine of a task: the worker would go on with a wait that has not been waited for.
                 crate::coroutine::abort("a task could not be suspended");

@@ -139,7 +139,6 @@ static swb_status all_that_comes(swb_co *self, void *data, uintptr_t *result) {
     uintptr_t sent = 0;
     swb_error error;
     int i;
-    (void)data;
     for (i = 0; i < 10; i++) {
         CHECK(swb_yield(self, 1, &sent), SWB_OK);
         CHECK(swb_yield_inline(self, 2, &sent), SWB_OK);
@@ -154,6 +153,7 @@ static swb_status all_that_comes(swb_co *self, void *data, uintptr_t *result) {
     CHECK(sent, 3);
     CHECK(swb_thrown(self, &error), SWB_OK);
     CHECK(error.code, 77);
+    CHECK(error.data == data, 1);
     CHECK(swb_yield_inline(self, 4, &sent), SWB_EXIT);
     *result = 5;
     return SWB_OK;
@@ -163,7 +163,7 @@ static void all_that_comes_is_told(void) {
     swb_co *co;
     uintptr_t out;
     int i;
-    CHECK(swb_create(&co, all_that_comes, NULL, NULL), SWB_OK);
+    CHECK(swb_create(&co, all_that_comes, &out, NULL), SWB_OK);
     CHECK(swb_yield_inline(co, 1, NULL), SWB_OUTSIDE);
     for (i = 0; i < 10; i++) {
         CHECK(swb_resume_inline(co, &out), SWB_YIELDED);
@@ -174,7 +174,7 @@ static void all_that_comes_is_told(void) {
     }
     CHECK(swb_yield_inline(co, 1, NULL), SWB_OUTSIDE);
     CHECK(swb_resume_inline(co, &out), SWB_YIELDED);
-    CHECK(swb_throw(co, 77, NULL, &out), SWB_YIELDED);
+    CHECK(swb_throw(co, 77, &out, &out), SWB_YIELDED);
     CHECK(out, 4);
     CHECK(swb_close(co, &out), SWB_RETURNED);
     CHECK(out, 5);

@@ -19,5 +19,6 @@ mod sideways;
 #[path = "../common/slow.rs"]
 mod slow;
 mod table;
+mod values;
 
 use slow::SLOW;

@@ -16,7 +16,7 @@
 //! A coroutine that is leaked leaves its notes in the table. They do no harm: a side that is parked at the same place
 //! later overwrites them.
 
-use super::{Arrival, Entry, Root, StackPointer, Word, cpu};
+use super::{Arrival, Entry, Root, StackPointer, Words, cpu};
 use core::cell::RefCell;
 use core::mem::ManuallyDrop;
 use std::collections::BTreeMap;
@@ -123,13 +123,13 @@ unsafe fn file(from: StackPointer, other: Option<tool::Side>) {
 // These three are inlined, because ThreadSanitizer counts the entry of a function on one fiber and its return on another
 // if the switch is between the two.
 #[inline(always)]
-pub(crate) unsafe fn resume(target: StackPointer, kind: usize, word: Word) -> Arrival {
+pub(crate) unsafe fn resume(target: StackPointer, kind: usize, words: Words) -> Arrival {
     let next = leave(target, Left::Parked);
     let mut kept = tool::Kept::NOTHING;
     // SAFETY: by this function's contract; the notices are those of the switch between them.
     unsafe {
         tool::depart(next, &mut kept);
-        let arrival = cpu::resume(target, kind, word);
+        let arrival = cpu::resume(target, kind, words);
         let other = tool::arrive(kept);
         file(arrival.from, other);
         arrival
@@ -145,7 +145,7 @@ pub(crate) unsafe fn resume(target: StackPointer, kind: usize, word: Word) -> Ar
 pub(crate) unsafe fn delegate(
     target: StackPointer,
     kind: usize,
-    word: Word,
+    words: Words,
     link: StackPointer,
     slot: *mut StackPointer,
 ) -> Arrival {
@@ -154,7 +154,7 @@ pub(crate) unsafe fn delegate(
     // SAFETY: as in `resume`.
     unsafe {
         tool::depart(next, &mut kept);
-        let arrival = cpu::delegate(target, kind, word, link, slot);
+        let arrival = cpu::delegate(target, kind, words, link, slot);
         let other = tool::arrive(kept);
         file(arrival.from, other);
         arrival
@@ -167,11 +167,11 @@ pub(crate) unsafe fn delegate(
 ///
 /// As there.
 #[inline(always)]
-pub(crate) unsafe fn finish(target: StackPointer, kind: usize, word: Word, link: StackPointer) -> ! {
+pub(crate) unsafe fn finish(target: StackPointer, kind: usize, words: Words, link: StackPointer) -> ! {
     let next = leave(target, Left::Ended);
     // SAFETY: as in `resume`.
     unsafe {
         tool::depart_for_good(next);
-        cpu::finish(target, kind, word, link)
+        cpu::finish(target, kind, words, link)
     }
 }

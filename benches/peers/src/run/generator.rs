@@ -1,7 +1,8 @@
 //! The same with generator-rs.
 
 use super::down::{self, down_by};
-use super::{Adds, Outcome, depth, dropped, narrow, timed, wide};
+use super::sides::{Adds, dropped};
+use super::{Outcome, depth, narrow, timed, wide};
 use generator::{Gn, LocalGenerator, Scope, done};
 use std::hint::black_box;
 

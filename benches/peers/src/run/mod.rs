@@ -6,13 +6,15 @@ mod down;
 mod generator;
 mod hand;
 mod may;
+#[path = "../../../sides/mod.rs"]
+mod sides;
 mod smol;
 mod sweep;
 mod switchback;
 mod tokio;
 
+use self::Outcome as Timed;
 use ::rustix::time::{ClockId, clock_gettime};
-use std::cell::Cell;
 use std::hint::black_box;
 
 /// What one run has taken and computed.
@@ -36,6 +38,17 @@ fn timed(work: impl FnOnce() -> u64) -> Outcome {
     let start = cpu_time();
     let sum = black_box(work());
     Outcome { ns: cpu_time() - start, sum }
+}
+
+/// 0 + 1 + … + (n - 1).
+fn sum(n: u64) -> u64 {
+    n * n.saturating_sub(1) / 2
+}
+
+/// [`timed`] for what others time as well: here the harness knows the sum.
+#[inline(always)]
+fn timed_sum(_: u64, work: impl FnOnce() -> u64) -> Outcome {
+    timed(work)
 }
 
 /// The same for futures.
@@ -68,24 +81,6 @@ pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
     let Some(Outcome { ns, sum }) = one(workload, n) else { return false };
     println!("ns={ns} sum={sum}");
     true
-}
-
-thread_local! {
-    static DROPPED: Cell<u64> = const { Cell::new(0) };
-}
-
-/// A local with a destructor, which adds its number: to see that bodies that are left are left by their destructors.
-struct Adds(u64);
-
-impl Drop for Adds {
-    fn drop(&mut self) {
-        DROPPED.set(DROPPED.get() + self.0);
-    }
-}
-
-/// The sum of what has been dropped since the last look.
-fn dropped() -> u64 {
-    DROPPED.take()
 }
 
 /// A value of `WORDS` times eight bytes that names a number.

@@ -1,44 +1,33 @@
-//! What is timed of switchback.
+//! What is timed of switchback, besides what `benches/sides` has.
 
 use super::down::{self, down};
-use super::{Adds, Outcome, depth, dropped, narrow, timed, wide};
+use super::sides::{dropped, ours};
+use super::{Outcome, depth, narrow, timed, wide};
 use std::hint::black_box;
-use switchback::CoroutineState::{Complete, Yielded};
+use switchback::CoroutineState::Yielded;
 use switchback::sync::{Arc, Mutex, mpsc::sync_channel};
-use switchback::{Coroutine, Generator, Runtime, Thrown, Yielder, task};
+use switchback::{Coroutine, Generator, Runtime, Yielder, task};
 
 pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     if let Some(frames) = depth(workload, "roundtrip-") {
         return Some(if frames == 0 { in_body(n) } else { frames_down(frames as u32, n) });
     }
     if let Some(depth) = depth(workload, "delegate-") {
-        return Some(chain(depth, n));
+        return Some(ours::chain(depth, n));
     }
     Some(match workload {
-        "send" => send(n),
+        "send" => ours::send(n),
         "value-64B" => value::<8>(n),
         "value-4KiB" => value::<512>(n),
-        "throw" => throw(n),
+        "throw" => ours::throw(n),
         "close" => close(n),
         "create-fresh" => create_fresh(n),
-        "create-pooled" => create_pooled(n),
-        "drop-suspended" => drop_suspended(n),
-        "walk" => walk(n),
-        "walk-nodes" => {
-            let nodes = node(0, n);
-            timed(|| nodes.sum())
-        }
-        "for" => {
-            let count = counter(n);
-            timed(|| {
-                let mut total = 0;
-                for x in count {
-                    total += x;
-                }
-                total
-            })
-        }
-        "for-dyn" => down::through_dyn(Box::new(counter(n))),
+        "create-pooled" => ours::create_pooled(n),
+        "drop-suspended" => ours::drop_suspended(n),
+        "walk" => ours::walk(n),
+        "walk-nodes" => ours::walk_nodes(n),
+        "for" => ours::for_loop(n),
+        "for-dyn" => down::through_dyn(Box::new(ours::counter(n))),
         "yield" => yields(n),
         "spawn-join" => on_worker(move || (0..n).map(|i| task::spawn(move || i).join().expect("it ends well")).sum()),
         "million" => on_worker(move || {
@@ -52,22 +41,6 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     })
 }
 
-/// The sum of `n` items.
-#[inline(always)]
-fn items(mut generator: Generator<u64>, n: u64) -> Outcome {
-    generator.start().expect("it starts"); // an item that does not count
-    timed(|| {
-        let mut total = 0;
-        for _ in 0..n {
-            match generator.resume() {
-                Ok(Yielded(x)) => total += x,
-                _ => unreachable!("it has more items"),
-            }
-        }
-        total
-    })
-}
-
 fn in_body(n: u64) -> Outcome {
     let body = move |y: &Yielder<u64>| {
         y.yield_(0)?;
@@ -76,7 +49,7 @@ fn in_body(n: u64) -> Outcome {
         }
         Ok(())
     };
-    items(Generator::new(body), n)
+    ours::items(Generator::new(body), n)
 }
 
 fn frames_down(frames: u32, n: u64) -> Outcome {
@@ -87,27 +60,7 @@ fn frames_down(frames: u32, n: u64) -> Outcome {
         }
         Ok(())
     };
-    items(Generator::new(body), n)
-}
-
-fn send(n: u64) -> Outcome {
-    let mut echo = Coroutine::<u64, u64>::new(|y| {
-        let mut x = 0;
-        loop {
-            x = y.yield_(x)?;
-        }
-    });
-    echo.start().expect("it starts");
-    timed(|| {
-        let mut total = 0;
-        for i in 0..n {
-            match echo.send(black_box(i)) {
-                Ok(Yielded(x)) => total += x,
-                _ => unreachable!("it never ends"),
-            }
-        }
-        total
-    })
+    ours::items(Generator::new(body), n)
 }
 
 fn value<const WORDS: usize>(n: u64) -> Outcome {
@@ -130,53 +83,10 @@ fn value<const WORDS: usize>(n: u64) -> Outcome {
     })
 }
 
-fn throw(n: u64) -> Outcome {
-    let mut co = Coroutine::<u64, (), (), u64>::throwing(|y| {
-        let mut x = 0;
-        loop {
-            match y.yield_(x) {
-                Ok(()) => {}
-                Err(Thrown::Error(error)) => x = error,
-                Err(other) => return Err(other),
-            }
-        }
-    });
-    co.start().expect("it starts");
-    timed(|| {
-        let mut total = 0;
-        for i in 0..n {
-            if let Ok(Yielded(x)) = co.throw(black_box(i)) {
-                total += x;
-            }
-        }
-        total
-    })
-}
-
-/// Suspended, with a local to be dropped.
-#[inline(always)]
-fn suspended(i: u64) -> Generator<u64> {
-    let mut co = Generator::new(move |y| {
-        let _adds = Adds(i);
-        y.yield_(i)
-    });
-    assert!(matches!(co.start(), Ok(Yielded(x)) if x == i), "it yields first");
-    co
-}
-
 fn close(n: u64) -> Outcome {
     timed(|| {
         for i in 0..n {
-            suspended(i).close().expect("it lets itself be closed");
-        }
-        dropped()
-    })
-}
-
-fn drop_suspended(n: u64) -> Outcome {
-    timed(|| {
-        for i in 0..n {
-            drop(suspended(i));
+            ours::suspended(i).close().expect("it lets itself be closed");
         }
         dropped()
     })
@@ -196,80 +106,6 @@ fn create_fresh(n: u64) -> Outcome {
     // They go with the process: what it takes to end them is not what is timed.
     std::mem::forget(kept);
     outcome
-}
-
-fn create_pooled(n: u64) -> Outcome {
-    timed(|| {
-        let mut total = 0;
-        for i in 0..n {
-            let mut co = Coroutine::<u64, (), u64>::new(move |_| Ok(black_box(i)));
-            if let Ok(Complete(x)) = co.start() {
-                total += x;
-            }
-        }
-        total
-    })
-}
-
-#[inline(never)]
-fn walk_frames(y: &Yielder<u64>, low: u64, high: u64) -> Result<(), Thrown> {
-    if low < high {
-        let middle = (low + high) / 2;
-        walk_frames(y, low, middle)?;
-        y.yield_(middle)?;
-        walk_frames(y, middle + 1, high)?;
-    }
-    Ok(())
-}
-
-fn walk(n: u64) -> Outcome {
-    let mut walk = Generator::new(move |y| walk_frames(y, 0, n));
-    timed(|| {
-        let mut total = 0;
-        while let Ok(Yielded(x)) = walk.resume() {
-            total += x;
-        }
-        total
-    })
-}
-
-/// The coroutine of the root of the tree over `low..high`, which is not empty. It delegates to those of its children.
-fn node(low: u64, high: u64) -> Generator<u64> {
-    Generator::new(move |y| {
-        let middle = (low + high) / 2;
-        if low < middle {
-            y.yield_from(&mut node(low, middle))?;
-        }
-        y.yield_(middle)?;
-        if middle + 1 < high {
-            y.yield_from(&mut node(middle + 1, high))?;
-        }
-        Ok(())
-    })
-}
-
-fn counter(n: u64) -> Generator<u64> {
-    Generator::new(move |y| {
-        for i in 0..n {
-            y.yield_(i)?;
-        }
-        Ok(())
-    })
-}
-
-fn chain(depth: u64, n: u64) -> Outcome {
-    let mut chain = Generator::new(move |y| {
-        y.yield_(0)?;
-        for i in 0..=n {
-            y.yield_(i)?;
-        }
-        Ok(())
-    });
-    for _ in 1..depth {
-        let mut inner = chain;
-        chain = Generator::new(move |y| y.yield_from(&mut inner));
-    }
-    items(chain, n)
 }
 
 // Tasks, on one worker.
