@@ -7,6 +7,7 @@
 mod process;
 #[path = "common/reports.rs"]
 mod reports;
+#[cfg(unix)]
 #[path = "common/slow.rs"]
 mod slow;
 
