@@ -207,17 +207,17 @@ fn take_slot(class: Class) -> Result<slab::Slot, StackError> {
 ///
 /// It is free, in no list, and this thread's, and its list has room.
 unsafe fn push(header: NonNull<Header>) {
-    // SAFETY: by this function's contract.
+    // SAFETY: by this function's contract, and invariant 30.
     let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
     this.next.set(list.head.get());
     list.head.set(header.as_ptr());
     list.room.set(list.room.get() - 1);
 }
 
-/// Takes stacks out of a list of this thread, newest first.
+/// Takes the newest stack out of a list of this thread.
 pub(super) fn pop(list: &List) -> Option<NonNull<Header>> {
     let header = NonNull::new(list.head.get())?;
-    // SAFETY: a header in this thread's list is mapped, initialised and ours.
+    // SAFETY: a header in this thread's list is mapped, initialised and ours (invariant 30).
     list.head.set(unsafe { header.as_ref() }.next.get());
     list.room.set(list.room.get() + 1);
     Some(header)

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// A stack that is in nobody's use.
+/// A stack that is in nobody's use (invariant 29).
 pub(super) struct Free(NonNull<Header>);
 
 // SAFETY: a free stack belongs to whoever has the value, and what it was made of (see `adopt`) can be sent.
