@@ -4,10 +4,13 @@
 #[cfg(unix)]
 use super::reactor::Seat;
 use super::worker::Worker;
+use crate::stack::pool::tidy;
 use std::time::Duration;
 
 /// Every so many of a worker's turns it looks for I/O.
 const TURNS: u32 = 4;
+/// And every so many for stacks that nobody needs.
+const TIDY_TURNS: u32 = 64;
 
 /// What the last worker to have nothing to do has found, when it looked for I/O.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,12 +28,15 @@ pub(super) enum Look {
 }
 
 impl Worker {
-    /// [`poll_io`](Self::poll_io) every so many times.
+    /// [`poll_io`](Self::poll_io) every so many times, and [`tidy_stacks`](Self::tidy_stacks) more rarely.
     pub(super) fn poll_io_in_turn(&self) {
         let turns = self.turns.get() + 1;
-        self.turns.set(turns % TURNS);
-        if turns == TURNS {
+        self.turns.set(turns % TIDY_TURNS);
+        if turns.is_multiple_of(TURNS) {
             self.poll_io();
+        }
+        if turns == TIDY_TURNS {
+            self.tidy_stacks(false);
         }
     }
 
@@ -72,6 +78,23 @@ impl Worker {
         return self.shared.reactor.get().is_some_and(|reactor| reactor.has_waiters());
         #[cfg(not(unix))]
         false
+    }
+
+    /// Gives memory back that free stacks have had for too long. In how long there may be more of it, or None if there is none.
+    ///
+    /// Under a virtual clock nothing is to depend on what time it is.
+    pub(super) fn tidy_stacks(&self, is_idle: bool) -> Option<Duration> {
+        if self.shared.clock.is_virtual() { None } else { tidy(is_idle) }
+    }
+
+    pub(super) fn park(&self, longest: Option<Duration>, may_sit: bool) {
+        if let Some(watch) = &self.shared.watch {
+            watch.parks(self.index);
+        }
+        self.park_somewhere(longest, may_sit);
+        if let Some(watch) = &self.shared.watch {
+            watch.unparks(self.index);
+        }
     }
 
     /// The first to have nothing to do waits for I/O, and the others for that one.

@@ -545,6 +545,10 @@ impl Worker {
             }
             core::hint::spin_loop();
         }
+        let tidied = self.tidy_stacks(true);
+        if tidied == Some(Duration::ZERO) {
+            return;
+        }
         let deadline = self.timers.borrow().next();
         self.shared.announce_sleep(self.index, deadline);
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
@@ -554,22 +558,12 @@ impl Worker {
             let jumps = || look == Look::Nothing && self.shared.all_asleep(self.index);
             if self.ready.is_empty() && look != Look::Something && !jumps() {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
-                let longest = [until, longest].into_iter().flatten().min();
+                let longest = [until, longest, tidied].into_iter().flatten().min();
                 self.park(longest, look != Look::Taken);
             }
             self.remote.inbox().wake_up();
         }
         self.shared.end_sleep(self.index);
-    }
-
-    fn park(&self, longest: Option<Duration>, may_sit: bool) {
-        if let Some(watch) = &self.shared.watch {
-            watch.parks(self.index);
-        }
-        self.park_somewhere(longest, may_sit);
-        if let Some(watch) = &self.shared.watch {
-            watch.unparks(self.index);
-        }
     }
 
     /// Takes a task that others have.
