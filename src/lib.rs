@@ -39,9 +39,9 @@ pub mod task {
 
     pub use crate::scheduler::{
         Builder, ByBox, ByError, ByText, Completed, Dump, DumpedTask, Errors, Failure, Handle, Interrupted, JoinError,
-        JoinHandle, JoinSet, Local, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, TaskState, WorkerState,
-        all, check_cancelled, current, dump, join_all, join_all_settled, offload_or_cancelled as offload, park,
-        park_timeout, race, scope, shield, spawn, spawn_eager, spawn_local, spawn_on, suspend, yield_now,
+        JoinHandle, JoinSet, Local, Panic, Resumer, Scope, ScopedHandle, SpawnError, Task, TaskId, TaskState,
+        WorkerState, all, check_cancelled, current, dump, join_all, join_all_settled, offload_or_cancelled as offload,
+        park, park_timeout, race, scope, shield, spawn, spawn_eager, spawn_local, spawn_on, suspend, yield_now,
     };
     pub use crate::sync::faces::*;
     pub use crate::time::{

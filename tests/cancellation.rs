@@ -164,8 +164,8 @@ fn cancelled_await() {
         let task = task::spawn_local(|| await_or_unwind(pending::<()>()));
         task::yield_now().expect("not cancelled");
         task.cancel();
-        let Err(JoinError::Panicked(payload)) = task.join() else { panic!("it has unwound") };
-        assert!(payload.is::<Cancelled>());
+        let Err(JoinError::Panicked(panic)) = task.join() else { panic!("it has unwound") };
+        assert!(panic.into_payload().is::<Cancelled>());
     });
 }
 

@@ -385,3 +385,59 @@ fn a_misused_coroutine_is_an_error_and_not_a_hang() {
     });
     assert_eq!(co.start(), Err(SendError::Thrown(Thrown::Misuse(Misuse::Finished))));
 }
+
+// ---- errors, which threads may share
+
+/// What `?` makes of it is a `Box<dyn Error + Send + Sync>`. All of the crate's but `CreateError`, which gives back a stack that need
+/// not be `Send`.
+fn can_be_boxed<E: std::error::Error + Send + Sync + 'static>() {}
+
+#[test]
+fn every_error_can_be_sent_and_shared() {
+    use switchback::{stack, sync, task};
+    can_be_boxed::<switchback::Cancelled>();
+    can_be_boxed::<switchback::BuildError>();
+    can_be_boxed::<switchback::RunError<fn()>>();
+    can_be_boxed::<switchback::CloseError<u8, std::io::Error>>();
+    can_be_boxed::<Thrown<std::io::Error>>();
+    can_be_boxed::<SendError<u8, std::io::Error>>();
+    can_be_boxed::<Misuse>();
+    can_be_boxed::<switchback::future::AwaitError<u8>>();
+    can_be_boxed::<stack::StackError>();
+    can_be_boxed::<task::JoinError>();
+    can_be_boxed::<task::SpawnError<fn()>>();
+    can_be_boxed::<task::Errors<std::io::Error>>();
+    can_be_boxed::<task::Interrupted<std::io::Error>>();
+    can_be_boxed::<task::Elapsed<u8>>();
+    can_be_boxed::<task::SendError<u8>>();
+    can_be_boxed::<task::RecvError>();
+    can_be_boxed::<sync::mpsc::SendTimeoutError<u8>>();
+    can_be_boxed::<sync::broadcast::RecvError>();
+    #[cfg(unix)]
+    can_be_boxed::<switchback::net::ConnectError>();
+}
+
+/// What a task has panicked with may be something that threads cannot share: then nobody sees it but who has the error.
+#[cfg(panic = "unwind")]
+#[test]
+fn what_a_task_has_panicked_with_is_seen_by_its_owner_alone() {
+    use std::thread;
+    use switchback::task::{self, JoinError};
+    let panics_with = |body: fn()| switchback::run(|| task::spawn(body).join().expect_err("it panics"));
+    let error = panics_with(|| panic_any(Cell::new(5)));
+    let seen = thread::scope(|s| [0, 1].map(|_| s.spawn(|| format!("{error}: {error:?}"))).map(|it| it.join()));
+    assert!(seen.iter().all(|text| text.as_ref().is_ok_and(|text| text.ends_with("panicked: ..: Panicked(\"..\")"))));
+    let JoinError::Panicked(panic) = error else { panic!("{error}") };
+    assert_eq!(panic.message(), None);
+    assert_eq!(panic.into_payload().downcast_ref(), Some(&Cell::new(5)));
+    // A message is what it was, literal or not.
+    let error = panics_with(|| panic!("no luck"));
+    assert_eq!(error.to_string(), "the task has panicked: no luck");
+    assert_eq!(error.into_panic().expect("it has panicked").downcast_ref(), Some(&"no luck"));
+    let error = panics_with(|| panic!("no luck {}", std::hint::black_box(7)));
+    assert_eq!(format!("{error:?}"), "Panicked(\"no luck 7\")");
+    let JoinError::Panicked(panic) = error else { panic!("{error}") };
+    let again = catch_unwind(AssertUnwindSafe(|| panic.resume())).map(|never: ()| never).expect_err("it goes on");
+    assert_eq!(again.downcast_ref(), Some(&"no luck 7".to_owned()));
+    assert!(matches!(JoinError::Itself.into_panic(), Err(JoinError::Itself)));
+}

@@ -57,8 +57,8 @@ fn joins_return_values() {
 fn a_panic_comes_out_of_join_with_its_payload() {
     workers(1).run(|| {
         let panicked = task::spawn(|| std::panic::panic_any(5_u64));
-        let Err(JoinError::Panicked(payload)) = panicked.join() else { panic!("it has panicked") };
-        assert_eq!(payload.downcast_ref(), Some(&5_u64));
+        let Err(JoinError::Panicked(panic)) = panicked.join() else { panic!("it has panicked") };
+        assert_eq!(panic.into_payload().downcast_ref(), Some(&5_u64));
         // Others are none the worse.
         assert_eq!(task::spawn(|| 1).join().expect("a value"), 1);
     });

@@ -1,9 +1,15 @@
-//! Threads: the pool under contention, and what becomes of coroutines when their thread ends.
+//! Threads: the pool under contention, what it keeps, and what becomes of coroutines when their thread ends.
 //!
 //! Numbers in brackets are rows of docs/PYTHON.md.
 
+#[cfg(unix)]
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/reports.rs"]
 mod reports;
+#[cfg(unix)]
+#[path = "common/slow.rs"]
+mod slow;
 
 use reports::reported;
 use std::cell::RefCell;
@@ -203,4 +209,151 @@ fn a_panic_unwinds_through_suspended_coroutines() {
     .join();
     assert_eq!(result.expect_err("it panics").downcast_ref::<&str>(), Some(&"boom"));
     assert_eq!(DROPPED.load(Ordering::Relaxed), 10);
+}
+
+/// What the pool keeps is the process's: each of these is in one of its own.
+#[cfg(unix)]
+mod pool {
+    use super::process::{Outside, inside};
+    use super::slow::SLOW;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use switchback::stack::{self, GuardedStack};
+    use switchback::sync::Event;
+    use switchback::{Generator, task};
+
+    /// So many at once: several times as many as a thread keeps for itself.
+    const BURST: usize = if SLOW { 900 } else { 3_000 };
+    /// What a thread keeps for itself, and what comes to it in one batch.
+    const OWN: usize = 256;
+    const BATCH: usize = 64;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn live(count: usize) -> Vec<Generator<usize>> {
+        let mut all: Vec<_> = (0..count).map(|n| Generator::new(move |y| y.yield_(n))).collect();
+        assert_eq!(all.iter_mut().filter_map(Iterator::next).sum::<usize>(), count * (count - 1) / 2);
+        all
+    }
+
+    /// Whether this is the process for the test of that name; if not, runs it.
+    fn is_inside(name: &str) -> bool {
+        inside().is_some() || {
+            Outside::default().run(&format!("pool::{name}"), "inside").assert_success();
+            false
+        }
+    }
+
+    /// Bytes of memory that the process has (proc_pid_statm(5)); under tools and emulators much of it is theirs.
+    #[cfg(target_os = "linux")]
+    fn resident() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux has it");
+        let pages: usize = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+        // SAFETY: it asks and changes nothing.
+        pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
+    }
+
+    #[test]
+    fn a_burst_is_kept_for_the_next_one_and_goes_when_it_is_told_to() {
+        if !is_inside("a_burst_is_kept_for_the_next_one_and_goes_when_it_is_told_to") {
+            return;
+        }
+        stack::set_pool_decay(HOUR);
+        drop(live(BURST));
+        let (kept, mapped) = (stack::pooled(), GuardedStack::mapped());
+        assert!((BURST - OWN..=BURST).contains(&kept), "{kept}");
+        drop(live(BURST));
+        assert_eq!(GuardedStack::mapped(), mapped);
+        // Another thread has what this one does not keep for itself.
+        std::thread::spawn(|| drop(live(BURST))).join().expect("it ends well");
+        assert!(GuardedStack::mapped() <= mapped + OWN, "{} of {mapped}", GuardedStack::mapped());
+        #[cfg(target_os = "linux")]
+        let before = resident();
+        stack::trim();
+        assert_eq!(stack::pooled(), 0);
+        assert!(GuardedStack::mapped() <= OWN, "{}", GuardedStack::mapped());
+        #[cfg(target_os = "linux")]
+        if !SLOW {
+            // A page at least for each of them.
+            let (gone, least) = (before.saturating_sub(resident()), (BURST - OWN - BATCH) * 4096);
+            assert!(gone >= least, "{gone} of {least} bytes");
+        }
+        // They can be used as before.
+        drop(live(BURST));
+    }
+
+    #[test]
+    fn no_more_is_kept_than_may_be() {
+        if !is_inside("no_more_is_kept_than_may_be") {
+            return;
+        }
+        stack::set_pool_decay(HOUR);
+        stack::set_max_pooled(100);
+        for _ in 0..3 {
+            drop(live(BURST));
+            assert!(stack::pooled() <= 100, "{}", stack::pooled());
+            assert!(GuardedStack::mapped() <= OWN + 100, "{}", GuardedStack::mapped());
+        }
+        assert_eq!(stack::set_max_pooled(usize::MAX), 100);
+        drop(live(BURST));
+        assert!(stack::pooled() >= BURST - OWN);
+        stack::set_max_pooled(100);
+        assert!(stack::pooled() <= 100);
+    }
+
+    #[test]
+    fn what_is_not_used_again_goes_while_others_come_and_go() {
+        if !is_inside("what_is_not_used_again_goes_while_others_come_and_go") {
+            return;
+        }
+        // No time is too short: after each use of the depot, what was not used since the one before is to go.
+        stack::set_pool_decay(Duration::ZERO);
+        drop(live(BURST));
+        for _ in 0..BURST {
+            drop(live(OWN + BATCH));
+            if stack::pooled() <= 2 * BATCH {
+                return;
+            }
+        }
+        panic!("{} are kept for nobody", stack::pooled());
+    }
+
+    #[test]
+    fn a_runtime_that_has_nothing_to_do_gives_the_stacks_of_a_burst_back() {
+        if !is_inside("a_runtime_that_has_nothing_to_do_gives_the_stacks_of_a_burst_back") {
+            return;
+        }
+        stack::set_pool_decay(HOUR);
+        switchback::run(|| {
+            let gate = Arc::new((Event::new(), AtomicUsize::new(0)));
+            let tasks: Vec<_> = (0..BURST)
+                .map(|_| {
+                    let gate = Arc::clone(&gate);
+                    task::spawn(move || {
+                        gate.1.fetch_add(1, Ordering::Relaxed);
+                        gate.0.wait()
+                    })
+                })
+                .collect();
+            // Until all have a stack.
+            while gate.1.load(Ordering::Relaxed) < BURST {
+                task::sleep(Duration::from_millis(1)).expect("nobody cancels");
+            }
+            gate.0.set();
+            tasks.into_iter().for_each(|task| task.join().expect("it ends well").expect("nobody cancels"));
+            assert!(stack::pooled() > 0);
+            // From now on nothing happens here: main waits for a thread that looks on.
+            stack::set_pool_decay(Duration::from_millis(5));
+            let left = switchback::offload(|| {
+                for _ in 0..20_000 {
+                    if stack::pooled() == 0 {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                stack::pooled()
+            });
+            assert_eq!(left, 0, "kept for nobody, by workers that sleep");
+        });
+    }
 }

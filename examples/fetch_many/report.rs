@@ -2,8 +2,8 @@
 
 use crate::many::{Failed, Fetched};
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
+use switchback::io::{self, Write};
 
 const BAR: usize = 40;
 

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Take, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::ops::Range;
 use std::time::{Duration, SystemTime};
 use switchback::net::TcpStream;
-use switchback::{offload, task};
+use switchback::task;
 
-/// How much is read from a file and written at a time. A client must take so much within the time that it has.
-const BLOCK: usize = 64 << 10;
+/// How much of a file is sent at a time. A client must take so much within the time that it has.
+const BLOCK: u64 = 64 << 10;
 
 /// A code, and what it means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +74,12 @@ impl Response {
             _ if head_only => {}
             Body::Bytes(bytes) => begun.block.extend(bytes),
             Body::File(file, length) => {
-                begun.rest = Some(file.take(length));
                 // With the head before it, so a small file takes one write.
-                begun.read()?;
+                let first = length.min(BLOCK.saturating_sub(begun.block.len() as u64));
+                if (&file).take(first).read_to_end(&mut begun.block)? as u64 != first {
+                    return Err(shorter());
+                }
+                begun.rest = Some((file, first..length));
             }
         }
         Ok(begun)
@@ -104,33 +108,40 @@ impl Response {
 /// A response of which a block is there to be written.
 pub(crate) struct Begun {
     block: Vec<u8>,
-    /// What is still to be read.
-    rest: Option<Take<File>>,
+    /// What is still to be sent.
+    rest: Option<(File, Range<u64>)>,
 }
 
 impl Begun {
     /// Writes all of it.
-    pub(crate) fn send(mut self, stream: &TcpStream, patience: Duration) -> io::Result<()> {
-        loop {
-            let sent = task::timeout(patience, || (&mut &*stream).write_all(&self.block));
-            sent.unwrap_or_else(|_| Err(io::Error::new(ErrorKind::TimedOut, "the client does not read its answer")))?;
-            self.block.clear();
-            if self.rest.as_ref().is_none_or(|rest| rest.limit() == 0) {
-                return Ok(());
-            }
-            offload(|| self.read())?;
-        }
-    }
-
-    /// Reads until the block is full, or all is in it.
-    fn read(&mut self) -> io::Result<()> {
-        let Some(rest) = &mut self.rest else { return Ok(()) };
-        let room = BLOCK.saturating_sub(self.block.len()) as u64;
-        let read = rest.by_ref().take(room).read_to_end(&mut self.block)?;
-        if (read as u64) < room && rest.limit() > 0 {
-            // The client has been told another length, or is about to be, and can only be left.
-            return Err(io::Error::other("a file has become shorter"));
+    pub(crate) fn send(self, stream: &TcpStream, patience: Duration) -> io::Result<()> {
+        in_time(patience, || (&mut &*stream).write_all(&self.block))?;
+        let Some((file, mut rest)) = self.rest else { return Ok(()) };
+        while !rest.is_empty() {
+            in_time(patience, || send_block(stream, &file, &mut rest))?;
         }
         Ok(())
     }
+}
+
+fn in_time(patience: Duration, send: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let late = || io::Error::new(ErrorKind::TimedOut, "the client does not read its answer");
+    task::timeout(patience, send).unwrap_or_else(|_| Err(late()))
+}
+
+/// Sends a block of what is left, straight from the file.
+fn send_block(stream: &TcpStream, file: &File, rest: &mut Range<u64>) -> io::Result<()> {
+    let end = rest.end.min(rest.start + BLOCK);
+    while rest.start < end {
+        match stream.send_file(file, rest.start..end)? {
+            0 => return Err(shorter()),
+            count => rest.start += count,
+        }
+    }
+    Ok(())
+}
+
+/// The client has been told another length, or is about to be, and can only be left.
+fn shorter() -> io::Error {
+    io::Error::other("a file has become shorter")
 }

@@ -21,7 +21,6 @@
 use core::mem::MaybeUninit;
 use core::ptr;
 
-#[cfg(unix)]
 mod prefetch;
 mod root;
 
@@ -61,7 +60,6 @@ pub(crate) use cpu::thread_pointer;
 #[cfg(all(feature = "capi", switchback_fallback))]
 pub(crate) use fallback::stack_pointer;
 
-#[cfg(unix)]
 pub(crate) use prefetch::{LINE, prefetch};
 pub(crate) use root::Root;
 #[cfg(test)]

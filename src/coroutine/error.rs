@@ -248,6 +248,8 @@ impl<Y, E: Error + 'static> Error for CloseError<Y, E> {
 }
 
 /// Why a coroutine could not be created, with the body that it was to have.
+///
+/// It may hold a [`Stack`] of the caller's, so it stays on its thread. The [`StackError`] in it need not.
 pub struct CreateError<F> {
     error: StackError,
     body: F,

@@ -226,8 +226,8 @@ fn join(known: &Known, timeout: u64) -> Result<Outcome, Status> {
     Ok(match joined {
         Ok(outcome) => outcome,
         Err(JoinError::Cancelled(_)) => (Status::Cancelled as i32, 0),
-        Err(JoinError::Panicked(payload)) => {
-            core::mem::forget(payload);
+        Err(JoinError::Panicked(panic)) => {
+            core::mem::forget(panic);
             (Status::Panic as i32, 0)
         }
         Err(error) => (refuse(Status::NoStack, &error.to_string()) as i32, 0),

@@ -1,8 +1,8 @@
-//! Pipes and standard input that block the task and not the thread, with the names and methods of [`std::io`]: changing the import
-//! is enough. On Unix only, for now.
+//! Pipes, and standard input, output and error, that block the task and not the thread, with the names and methods of [`std::io`]:
+//! changing the import is enough. On Unix only, for now.
 //!
-//! What is not listed here as this module's own is std's, as it is: the traits, `BufReader`, `copy`. `stdout` and `stderr` are among
-//! that: whoever writes to them blocks the thread.
+//! What is not listed here as this module's own is std's, as it is: the traits, `BufReader`, `copy`. So are `print!` and `println!`:
+//! whoever uses them blocks the thread, where [`stdout`] does not.
 //!
 //! - A call tries first. If it would block, its task is suspended, and the other tasks of the worker run. Outside of a runtime it
 //!   blocks the thread.
@@ -11,7 +11,7 @@
 //! - A pipe's end does not block, which [`try_clone`](PipeReader::try_clone) shares, and the other end does not. One comes in by
 //!   `from_std`, or as an [`OwnedFd`](std::os::fd::OwnedFd) by `try_from`, and leaves by `into_std` or as a
 //!   [`Stdio`](std::process::Stdio) for a child: then it blocks again.
-//! - Standard input may be shared with other processes, so it is left as it is: see [`stdin`].
+//! - Standard input, output and error may be shared with other processes, so they are left as they are: see [`stdin`] and [`stdout`].
 //!
 //! # Examples
 //!
@@ -34,10 +34,12 @@
 #![forbid(unsafe_code)]
 
 mod beside;
+mod output;
 mod pipe;
 mod stdin;
 
 pub(crate) use beside::Beside;
+pub use output::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub(crate) use pipe::{pipe_end, reads, writes};
 pub use std::io::*;

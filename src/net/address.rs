@@ -117,8 +117,9 @@ where
     offload_or_cancelled(move || name.to_socket_addrs())?
 }
 
-/// Why a connection could not be made: what has come of each address. It is inside of the [`io::Error`] of
-/// [`TcpStream::connect`](super::TcpStream::connect), whose kind is that of the last.
+/// Why no connection could be made to any of several addresses: what has come of each. It is inside of the [`io::Error`] of
+/// [`TcpStream::connect`](super::TcpStream::connect), whose kind is that of the last. Where there is but one address, that returns
+/// the system's error itself.
 ///
 /// # Examples
 ///
@@ -139,20 +140,25 @@ where
 /// ```
 #[derive(Debug)]
 pub struct ConnectError {
-    /// At least one.
+    /// At least two.
     attempts: Vec<(SocketAddr, io::Error)>,
 }
 
 impl ConnectError {
     /// As an [`io::Error`]. Without any attempt there was no address.
-    pub(super) fn told(attempts: Vec<(SocketAddr, io::Error)>) -> io::Error {
-        match attempts.last() {
-            Some((_, last)) => io::Error::new(last.kind(), Self { attempts }),
+    pub(super) fn told(mut attempts: Vec<(SocketAddr, io::Error)>) -> io::Error {
+        match attempts.pop() {
+            Some((_, only)) if attempts.is_empty() => only,
+            Some(last) => {
+                let kind = last.1.kind();
+                attempts.push(last);
+                io::Error::new(kind, Self { attempts })
+            }
             None => io::Error::new(ErrorKind::InvalidInput, "there is no address to connect to"),
         }
     }
 
-    /// The addresses, in the order in which they were tried, with the error of each. There is at least one.
+    /// The addresses, in the order in which they were tried, with the error of each. There are at least two.
     pub fn attempts(&self) -> impl ExactSizeIterator<Item = (SocketAddr, &io::Error)> {
         self.attempts.iter().map(|(address, error)| (*address, error))
     }

@@ -2,7 +2,7 @@
 
 use crate::Cancelled;
 use crate::scheduler::{self, Direction, Limit, Resumer, Source, Stopped, suspend_until};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::error::Error;
@@ -14,29 +14,33 @@ use std::time::Duration;
 /// who waits for what there is no event for.
 const BACK_OFF: Duration = Duration::from_millis(10);
 
-/// A socket of std's that does not block, and its timeouts.
+/// A socket of std's that does not block, and how long its calls wait in each direction.
 #[derive(Debug)]
 pub(super) struct Inner<T: AsFd> {
     source: Source<T>,
-    timeouts: [Timeout; 2],
+    patience: [Patience; 2],
 }
 
-/// Nobody looks for it behind the lock where there is none.
+/// How long calls wait. Where there are no limits, nobody looks for any behind the lock.
 #[derive(Debug, Default)]
-struct Timeout {
-    is_some: AtomicBool,
+struct Patience {
+    limits: AtomicU8,
     timeout: Mutex<Option<Duration>>,
 }
+
+/// A limit: there is a timeout. Changed under its lock.
+const TIMEOUT: u8 = 1;
+/// A limit: no call waits.
+const NONBLOCKING: u8 = 2;
 
 impl<T: AsFd> Inner<T> {
     /// `io` does not block.
     pub(super) fn new(io: T) -> Self {
-        Self { source: Source::new(io), timeouts: Default::default() }
+        Self { source: Source::new(io), patience: Default::default() }
     }
 
     pub(super) fn clone_with(&self, io: T) -> Self {
-        let timeouts = [&self.timeouts[0], &self.timeouts[1]].map(|timeout| Timeout::of(timeout.get()));
-        Self { source: Source::new(io), timeouts }
+        Self { source: Source::new(io), patience: [self.patience[0].clone(), self.patience[1].clone()] }
     }
 
     pub(super) fn get(&self) -> &T {
@@ -47,8 +51,25 @@ impl<T: AsFd> Inner<T> {
         self.source.into_inner()
     }
 
+    /// Calls `attempt` until it need not wait. Where there are no limits they cost one branch.
+    #[inline]
+    fn call<R>(
+        &self,
+        direction: Direction,
+        mut attempt: impl FnMut(&T) -> io::Result<R>,
+        has_emptied: impl Fn(&R) -> bool,
+    ) -> io::Result<R> {
+        let patience = &self.patience[direction as usize];
+        let longest = match patience.limits.load(Ordering::Acquire) {
+            0 => None,
+            limits if limits & NONBLOCKING != 0 => return attempt(self.get()),
+            _ => patience.timeout(),
+        };
+        self.source.call_emptying(direction, longest, attempt, has_emptied)
+    }
+
     pub(super) fn read<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.source.call(Direction::Read, self.timeout(Direction::Read), attempt)
+        self.call(Direction::Read, attempt, |_| false)
     }
 
     /// [`read`](Self::read) of at most so many bytes of a stream.
@@ -64,16 +85,18 @@ impl<T: AsFd> Inner<T> {
     /// tells of the end and of urgent data, at which it stops as well. Of a Unix socket it stops at descriptors too, untold.
     #[inline]
     pub(super) fn read_tcp(&self, length: usize, attempt: impl FnMut(&T) -> io::Result<usize>) -> io::Result<usize> {
-        let timeout = self.timeout(Direction::Read);
-        self.source.call_emptying(Direction::Read, timeout, attempt, |read| (1..length).contains(read))
+        self.call(Direction::Read, attempt, |read| (1..length).contains(read))
     }
 
     pub(super) fn write<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        self.source.call(Direction::Write, self.timeout(Direction::Write), attempt)
+        self.call(Direction::Write, attempt, |_| false)
     }
 
     /// [`write`](Self::write) of what may have to wait although the socket is ready: it is tried again now and then.
     pub(super) fn write_without_events<R>(&self, mut attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        if self.is_nonblocking() {
+            return attempt(self.get());
+        }
         let longest = self.timeout(Direction::Write);
         let mut deadline = None;
         self.source.call(Direction::Write, None, |io| match attempt(io) {
@@ -94,7 +117,7 @@ impl<T: AsFd> Inner<T> {
 
     pub(super) fn accept<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         let accepted = self.read(attempt);
-        if accepted.as_ref().is_err_and(has_too_little) {
+        if accepted.as_ref().is_err_and(has_too_little) && !self.is_nonblocking() {
             // Over by its limit; or by cancellation, of which the next call tells.
             let _ = pause(BACK_OFF);
         }
@@ -102,31 +125,49 @@ impl<T: AsFd> Inner<T> {
     }
 
     pub(super) fn timeout(&self, direction: Direction) -> Option<Duration> {
-        self.timeouts[direction as usize].get()
+        self.patience[direction as usize].timeout()
     }
 
     pub(super) fn set_timeout(&self, direction: Direction, timeout: Option<Duration>) -> io::Result<()> {
         if timeout == Some(Duration::ZERO) {
             return Err(io::Error::new(ErrorKind::InvalidInput, "a timeout of zero"));
         }
-        self.timeouts[direction as usize].set(timeout);
+        self.patience[direction as usize].set_timeout(timeout);
         Ok(())
+    }
+
+    pub(super) fn is_nonblocking(&self) -> bool {
+        self.patience[0].limits.load(Ordering::Acquire) & NONBLOCKING != 0
+    }
+
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) {
+        self.patience.iter().for_each(|patience| patience.set(NONBLOCKING, nonblocking));
     }
 }
 
-impl Timeout {
-    fn of(timeout: Option<Duration>) -> Self {
-        Self { is_some: AtomicBool::new(timeout.is_some()), timeout: Mutex::new(timeout) }
+impl Patience {
+    fn timeout(&self) -> Option<Duration> {
+        if self.limits.load(Ordering::Acquire) & TIMEOUT != 0 { *self.timeout.lock() } else { None }
     }
 
-    fn get(&self) -> Option<Duration> {
-        if self.is_some.load(Ordering::Acquire) { *self.timeout.lock() } else { None }
-    }
-
-    fn set(&self, timeout: Option<Duration>) {
+    fn set_timeout(&self, timeout: Option<Duration>) {
         let mut place = self.timeout.lock();
         *place = timeout;
-        self.is_some.store(timeout.is_some(), Ordering::Release);
+        self.set(TIMEOUT, timeout.is_some());
+    }
+
+    fn set(&self, limit: u8, is_set: bool) {
+        match is_set {
+            true => self.limits.fetch_or(limit, Ordering::Release),
+            false => self.limits.fetch_and(!limit, Ordering::Release),
+        };
+    }
+}
+
+impl Clone for Patience {
+    fn clone(&self) -> Self {
+        let timeout = self.timeout.lock();
+        Self { limits: AtomicU8::new(self.limits.load(Ordering::Acquire)), timeout: Mutex::new(*timeout) }
     }
 }
 
@@ -197,15 +238,47 @@ macro_rules! socket {
                 Ok(Self(Inner::new(socket)))
             }
 
-            /// The socket as one of std's, which blocks the thread.
+            /// The socket as one of std's, which blocks the thread; unless it was [not to wait](Self::set_nonblocking).
             ///
             /// # Errors
             ///
             /// When the system refuses to make it so.
             pub fn into_std(self) -> io::Result<$std> {
+                let is_nonblocking = self.0.is_nonblocking();
                 let socket = self.0.into_inner();
-                socket.set_nonblocking(false)?;
+                socket.set_nonblocking(is_nonblocking)?;
                 Ok(socket)
+            }
+
+            /// Whether a call that would wait fails instead, with [`WouldBlock`](std::io::ErrorKind::WouldBlock), as in std. Such a
+            /// call tries once, and lets no other task run, in a task that is cancelled too. Calls of other tasks that wait by now
+            /// go on waiting.
+            ///
+            /// Unlike std's this is not shared with clones: like a timeout it belongs to the value, and a clone starts with the
+            /// original's. So one may wait where another only tries. The descriptor is the same either way.
+            ///
+            /// # Errors
+            ///
+            /// None; it has std's type.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::io::{ErrorKind, Read, Write};
+            /// use switchback::net::UnixStream;
+            ///
+            /// switchback::run(|| {
+            ///     let (mut here, mut there) = UnixStream::pair()?; // others have it too
+            ///     there.set_nonblocking(true)?;
+            ///     assert_eq!(there.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            ///     here.write_all(b"x")?;
+            ///     assert_eq!(there.read(&mut [0])?, 1);
+            ///     Ok::<_, std::io::Error>(())
+            /// }).unwrap();
+            /// ```
+            pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+                self.0.set_nonblocking(nonblocking);
+                Ok(())
             }
 
             /// Another one for the same socket.

@@ -9,8 +9,10 @@
 //!   `write_all` and the like may have written some.
 //! - A socket's own timeout (`set_read_timeout`, `set_write_timeout`) fails with [`TimedOut`](std::io::ErrorKind::TimedOut), on
 //!   all systems. It belongs to the value, not to the descriptor: a clone starts with the original's.
+//! - After `set_nonblocking(true)` a call that would wait fails with [`WouldBlock`](std::io::ErrorKind::WouldBlock): for what is to
+//!   try, and to do something else meanwhile. This too belongs to the value, where std has it for all clones.
 //! - Several tasks may use one socket at once, through a reference: all that wait for it are woken, and try again.
-//! - Descriptors are non-blocking, which [`try_clone`](TcpStream::try_clone) shares. One that leaves by `into_std` blocks again,
+//! - Descriptors are non-blocking in any case, which [`try_clone`](TcpStream::try_clone) shares. One that leaves by `into_std` blocks again,
 //!   and so do clones of it. One comes in by `from_std`, or as an [`OwnedFd`](std::os::fd::OwnedFd) by `try_from`: to make it
 //!   non-blocking can fail, so there is no `From`, and no `FromRawFd`. `IntoRawFd` and `OwnedFd::from` leave it non-blocking.
 //! - With a [virtual clock](crate::RuntimeBuilder::virtual_clock) the time jumps when no task can run and no I/O that tasks wait
@@ -48,6 +50,7 @@
 mod address;
 mod common;
 mod datagram;
+mod file;
 mod tcp;
 mod udp;
 mod unix;

@@ -2,6 +2,7 @@
 
 use super::address::{ConnectError, ToSocketAddrs};
 use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use super::file::send_file;
 use crate::scheduler::Direction;
 use core::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
@@ -34,6 +35,7 @@ pub struct TcpStream(Inner<net::TcpStream>);
 socket!(TcpStream, net::TcpStream);
 timeouts!(TcpStream);
 stream!(TcpStream, net::TcpStream, read_tcp);
+send_file!(TcpStream);
 forward! { TcpStream:
     /// The address of the other end.
     peer_addr() -> SocketAddr;
@@ -56,8 +58,8 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// If none does: a [`ConnectError`](super::ConnectError) with the error of each, of the last one's kind. When the task is
-    /// cancelled: then no further address is tried. When the name is not known.
+    /// If none does: the system's error, and where there are several addresses a [`ConnectError`](super::ConnectError) with the error
+    /// of each, of the last one's kind. When the task is cancelled: then no further address is tried. When the name is not known.
     ///
     /// # Examples
     ///

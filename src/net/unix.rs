@@ -1,6 +1,7 @@
 //! Unix sockets.
 
 use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use super::file::send_file;
 use crate::scheduler::Direction;
 use core::fmt;
 use socket2::SockAddr;
@@ -37,6 +38,7 @@ pub struct UnixStream(Inner<net::UnixStream>);
 socket!(UnixStream, net::UnixStream);
 timeouts!(UnixStream);
 stream!(UnixStream, net::UnixStream, read_stream);
+send_file!(UnixStream);
 forward! { UnixStream:
     /// The address of the other end.
     peer_addr() -> SocketAddr;

@@ -13,7 +13,6 @@ use core::fmt;
 use core::panic::Location;
 use std::error::Error;
 use std::io;
-use std::panic;
 use std::thread;
 use std::time::Duration;
 
@@ -115,7 +114,7 @@ impl Runtime {
         };
         let why = match scheduler::enter(&self.config, begin, Location::caller()) {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(JoinError::Panicked(payload))) => panic::resume_unwind(payload),
+            Ok(Err(JoinError::Panicked(panic))) => panic.resume(),
             Ok(Err(error)) => Why::Main(error),
             Err(EnterError::Nested) => Why::Nested,
             Err(EnterError::Thread(error)) => Why::Thread(error),

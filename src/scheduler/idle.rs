@@ -5,6 +5,7 @@
 #[cfg(unix)]
 use super::reactor::{Poll, Reactor};
 use super::worker::Worker;
+use crate::stack::pool::tidy;
 #[cfg(unix)]
 use std::io;
 #[cfg(unix)]
@@ -17,6 +18,8 @@ const SPINS: u32 = 1_000;
 const LOOKS: u32 = 16;
 /// Every so many of a worker's turns it looks for I/O.
 const TURNS: u32 = 4;
+/// And every so many for stacks that nobody needs.
+const TIDY_TURNS: u32 = 64;
 
 impl Worker {
     /// Looks elsewhere for something to do, and sleeps if there is nothing, for that time at most.
@@ -32,6 +35,10 @@ impl Worker {
             }
             core::hint::spin_loop();
         }
+        let tidied = self.tidy_stacks(true);
+        if tidied == Some(Duration::ZERO) {
+            return;
+        }
         let deadline = self.timers().borrow().next();
         self.shared.announce_sleep(self.index, deadline);
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
@@ -40,7 +47,7 @@ impl Worker {
             let jumps = since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
             if self.ready.is_empty() && !jumps {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
-                let longest = [until, longest].into_iter().flatten().min();
+                let longest = [until, longest, tidied].into_iter().flatten().min();
                 self.park(longest);
             }
             self.remote.inbox().wake_up();
@@ -82,13 +89,23 @@ impl Worker {
         false
     }
 
-    /// [`poll_io`](Self::poll_io) every so many times.
+    /// [`poll_io`](Self::poll_io) every so many times, and [`tidy_stacks`](Self::tidy_stacks) more rarely.
     pub(super) fn poll_io_in_turn(&self) {
         let turns = self.turns.get() + 1;
-        self.turns.set(turns % TURNS);
-        if turns == TURNS {
+        self.turns.set(turns % TIDY_TURNS);
+        if turns.is_multiple_of(TURNS) {
             self.poll_io();
         }
+        if turns == TIDY_TURNS {
+            self.tidy_stacks(false);
+        }
+    }
+
+    /// Gives memory back that free stacks have had for too long. In how long there may be more of it, or None if there is none.
+    ///
+    /// Under a virtual clock nothing is to depend on what time it is.
+    pub(super) fn tidy_stacks(&self, is_idle: bool) -> Option<Duration> {
+        if self.shared.clock.is_virtual() { None } else { tidy(is_idle) }
     }
 
     /// Wakes those whose I/O can go on.

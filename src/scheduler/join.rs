@@ -4,6 +4,7 @@ use super::cancel;
 use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
 use super::header::{Joiner, TaskRef};
+use super::panicked::Panic;
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
 use crate::cancelled::{CancelReason, Cancelled};
@@ -15,7 +16,6 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::any::Any;
 use std::error::Error;
-use std::panic;
 use std::sync::Arc;
 
 /// The owner's end of a task: waits for it, or cancels it. Dropping it lets the task go on by itself.
@@ -45,12 +45,27 @@ unsafe impl<T: Send> Send for JoinHandle<T> {}
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 /// Why there is no result of a task.
+///
+/// It is `Send + Sync`, whatever the task has panicked with, so `?` makes it a `Box<dyn Error + Send + Sync>`.
+///
+/// # Examples
+///
+/// ```
+/// use std::error::Error;
+/// use switchback::task;
+///
+/// fn length(word: &'static str) -> Result<usize, Box<dyn Error + Send + Sync>> {
+///     Ok(task::spawn(|| word.len()).join()?)
+/// }
+///
+/// switchback::run(|| assert_eq!(length("borrow").unwrap(), 6));
+/// ```
 #[non_exhaustive]
 pub enum JoinError {
     /// The task was cancelled before its first instruction, or could not be ended when the runtime was.
     Cancelled(Cancelled),
-    /// Its body has panicked; this is the payload.
-    Panicked(Box<dyn Any + Send>),
+    /// Its body has panicked.
+    Panicked(Panic),
     /// There was no stack for it.
     NoStack(Box<dyn Error + Send + Sync>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
@@ -85,8 +100,8 @@ impl<T> JoinHandle<T> {
     ///
     /// switchback::run(|| {
     ///     let failed = task::spawn(|| { if true { panic!("no luck") } });
-    ///     let Err(JoinError::Panicked(payload)) = failed.join() else { unreachable!() };
-    ///     assert_eq!(payload.downcast_ref(), Some(&"no luck"));
+    ///     let Err(JoinError::Panicked(panic)) = failed.join() else { unreachable!() };
+    ///     assert_eq!(panic.message(), Some("no luck"));
     /// });
     /// ```
     pub fn join(mut self) -> Result<T, JoinError> {
@@ -307,8 +322,20 @@ impl JoinError {
     #[must_use]
     pub fn resume_panic(self) -> Self {
         match self {
-            Self::Panicked(payload) => panic::resume_unwind(payload),
+            Self::Panicked(panic) => panic.resume(),
             other => other,
+        }
+    }
+
+    /// What the task has panicked with, if it has.
+    ///
+    /// # Errors
+    ///
+    /// The error itself, if it is another one.
+    pub fn into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
+        match self {
+            Self::Panicked(panic) => Ok(panic.into_payload()),
+            other => Err(other),
         }
     }
 
@@ -326,7 +353,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => f.debug_tuple("Cancelled").field(cancelled).finish(),
-            Self::Panicked(payload) => f.debug_tuple("Panicked").field(&message(&**payload)).finish(),
+            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message().unwrap_or("..")).finish(),
             Self::NoStack(error) => f.debug_tuple("NoStack").field(error).finish(),
             Self::Interrupted(cancelled) => f.debug_tuple("Interrupted").field(cancelled).finish(),
             Self::Itself => f.write_str("Itself"),
@@ -335,16 +362,11 @@ impl fmt::Debug for JoinError {
     }
 }
 
-fn message(payload: &(dyn Any + Send)) -> &str {
-    let text = payload.downcast_ref::<&'static str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("..")
-}
-
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => write!(f, "the task did not run: {cancelled}"),
-            Self::Panicked(payload) => write!(f, "the task has panicked: {}", message(&**payload)),
+            Self::Panicked(panic) => write!(f, "the task has panicked: {}", panic.message().unwrap_or("..")),
             Self::NoStack(error) => write!(f, "no stack for the task: {error}"),
             Self::Interrupted(cancelled) => write!(f, "the wait for the task was cut short: {cancelled}"),
             Self::Itself => f.write_str("a task cannot wait for itself"),

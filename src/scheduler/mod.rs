@@ -44,6 +44,7 @@ mod life;
 mod local;
 mod memory;
 mod offload;
+mod panicked;
 mod park;
 #[cfg(unix)]
 mod poller;
@@ -83,6 +84,7 @@ pub use local::Local;
 #[cfg(feature = "capi")]
 pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};
+pub use panicked::Panic;
 pub use park::{park, park_timeout};
 pub use scope::{Scope, ScopedHandle, scope};
 pub use several::{Completed, JoinSet, join_all, join_all_settled, race};

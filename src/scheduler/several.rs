@@ -5,6 +5,7 @@ use super::cancel::shield;
 use super::current::tell_wait;
 use super::errors::{Errors, Failure};
 use super::join::{JoinError, JoinHandle};
+use super::panicked::Panic;
 use super::scope::scope;
 use super::spawn::spawn;
 use super::suspend::{Interrupted, Resumer, suspend};
@@ -87,7 +88,7 @@ where
         let ended = shield(|| {
             let ended = handles.into_iter().map(|handle| match handle.join() {
                 Ok(Ok(value)) => Ok(value),
-                Ok(Err(payload)) => Err(JoinError::Panicked(payload)),
+                Ok(Err(payload)) => Err(JoinError::Panicked(Panic::new(payload))),
                 Err(cancelled) => Err(JoinError::Cancelled(cancelled)),
             });
             ended.collect::<Vec<_>>()

@@ -5,6 +5,7 @@ use super::join::JoinError;
 use super::life::drop_quietly;
 use super::local::Locals;
 use super::memory;
+use super::panicked::Panic;
 use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
 use core::ptr::{self, NonNull};
@@ -107,7 +108,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         };
         let ended = match panic::catch_unwind(AssertUnwindSafe(f)) {
             Ok(value) => Stage::Ended(Ok(value)),
-            Err(payload) => Stage::Ended(Err(JoinError::Panicked(payload))),
+            Err(payload) => Stage::Ended(Err(JoinError::Panicked(Panic::new(payload)))),
         };
         // SAFETY: as above. What was there is empty.
         unsafe { ptr::write(stage, ended) };
@@ -118,7 +119,7 @@ impl<F: FnOnce() -> T, T> Task<F, T> {
         let refused = unsafe { Self::replace(task, Stage::Ended(Err(error))) };
         if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(refused))) {
             // SAFETY: as above. What is replaced has been put there just now.
-            unsafe { Self::replace(task, Stage::Ended(Err(JoinError::Panicked(payload)))) };
+            unsafe { Self::replace(task, Stage::Ended(Err(JoinError::Panicked(Panic::new(payload))))) };
         }
     }
 

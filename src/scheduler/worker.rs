@@ -55,6 +55,7 @@ pub(super) const TURN: u32 = 16;
 pub(super) const CHAIN: u32 = 16;
 /// See the module.
 pub(super) const PASSED: u32 = 1 << 16;
+
 /// A worker. It lives on its thread's own stack, and only that thread touches it.
 pub(crate) struct Worker {
     pub(super) shared: Arc<Shared>,

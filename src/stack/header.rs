@@ -91,30 +91,26 @@ impl Header {
         (&raw const *self).addr() - self.limit.addr().get()
     }
 
-    /// Takes the memory out of the record, which is gone after this.
+    /// Takes the memory out of the record, which is gone after this. The slot if it is the pool's; what is not is dropped.
     ///
     /// # Safety
     ///
     /// The stack is the caller's and unused, and so is the record from now on.
-    pub(super) unsafe fn demolish(header: NonNull<Self>) {
+    pub(super) unsafe fn vacate(header: NonNull<Self>) -> Option<Slot> {
         // Whoever has the memory next may leave the rest of the record as it is.
         // SAFETY: the record is valid.
         unsafe { header.as_ref() }.tenant.set(None);
         // SAFETY: the record is valid, and read once: the stack, and the record with it, may go with what is dropped here.
         let this = unsafe { header.read() };
-        match this.owner {
-            Some(stack) => {
-                notices::unregister(this.limit.as_ptr(), stack.top());
-                drop(stack);
-            }
-            None => {
-                // SAFETY: `lay_out` made the record of a slot of this class and number, and the caller has it.
-                let slot = unsafe { Slot::at(this.limit, this.class, this.number) };
-                notices::unregister(this.limit.as_ptr(), slot.top());
-                // SAFETY: as above, and it is not used any more.
-                unsafe { slab::give_back(slot) };
-            }
+        if let Some(stack) = this.owner {
+            notices::unregister(this.limit.as_ptr(), stack.top());
+            drop(stack);
+            return None;
         }
+        // SAFETY: `lay_out` made the record of a slot of this class and number, and the caller has it.
+        let slot = unsafe { Slot::at(this.limit, this.class, this.number) };
+        notices::unregister(this.limit.as_ptr(), slot.top());
+        Some(slot)
     }
 }
 

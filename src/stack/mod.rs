@@ -9,7 +9,8 @@
 //! | where does the memory come from? | `slab.rs`; what it asks of the system is `system/` |
 //! | what stops a stack from growing into its neighbour? | `guard.rs` |
 //! | what is told when one tries? | `overflow/` |
-//! | how is one reused? | `pool.rs`; what lies at its top is `header.rs` |
+//! | how is one reused? | `pool.rs`, with what a thread has in `register.rs`; what lies at its top is `header.rs` |
+//! | what keeps its memory for how long? | `shared.rs`, by `depot.rs` |
 //! | how much of one is used? | `usage.rs` |
 //!
 //! # Guards
@@ -20,9 +21,16 @@
 //!
 //! # The pool
 //!
-//! A stack goes back to the pool when its coroutine *ends*, not when the handle is dropped. Each thread keeps a list for
-//! each size, up to 256 stacks long, then a queue shared by all threads takes up to 1,024 of each size, and what is
-//! beyond that gives its memory back to the system. A stack in the pool keeps the pages it has touched: see [`trim`].
+//! A stack goes back to the pool when its coroutine *ends*, not when the handle is dropped. There it keeps the pages that it
+//! has touched, so that the next coroutine pays no page fault. Each thread keeps up to 256 stacks of each size for itself.
+//! What is beyond that is for all threads ([`pooled`] tells how many these are), and gives its memory back when nobody has
+//! needed it for ten seconds ([`set_pool_decay`]): what stays is what the last peak of use within that time takes. What may be
+//! there at most is [`set_max_pooled`]'s. All of it at once is [`trim`].
+//!
+//! The pool has no thread of its own for this. It is done by threads that make and end more coroutines than they keep
+//! stacks for, and by the workers of a [runtime](crate::run), above all when they have nothing to do: so a server that has had
+//! a burst gets small again by itself, within twenty seconds. A program without a runtime that has had many coroutines,
+//! and goes on with few, calls [`trim`].
 //!
 //! # How large?
 //!
@@ -33,6 +41,7 @@ use core::ptr::NonNull;
 mod class;
 #[cfg(not(switchback_fallback))]
 mod debug;
+mod depot;
 mod error;
 mod guard;
 mod guarded;
@@ -40,6 +49,8 @@ mod header;
 mod notices;
 mod overflow;
 pub(crate) mod pool;
+mod register;
+mod shared;
 mod slab;
 mod system;
 pub(crate) mod usage;
@@ -55,6 +66,7 @@ pub use guarded::GuardedStack;
 pub(crate) use header::Header;
 pub use overflow::disable_overflow_report;
 pub use pool::trim;
+pub use shared::{pooled, set_max_pooled, set_pool_decay};
 pub use usage::{Measure, Usage, set_measure, usage};
 
 /// How many bytes the stack of the slab that an address is on has below it. None if it is on no such stack.

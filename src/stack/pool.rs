@@ -1,32 +1,38 @@
-//! Reuse: a list of free stacks for each thread and size, a bounded queue that threads share, and the slab behind it.
+//! Reuse: a list of free stacks for each thread and size, the depot that threads share, and the slab behind it.
 //!
 //! # Who may touch what
 //!
-//! A [`Header`] lies at the top of each stack. While the stack is free its header belongs to the list or queue that
+//! A [`Header`] lies at the top of each stack. While the stack is free its header belongs to the list or depot that
 //! holds it; while a coroutine has it, to that coroutine; a coroutine stays on one thread, so headers are never shared.
 //!
 //! A stack's way: the slab → (`take_slow`) a thread's register and the caller → (`put`) the thread's list → (`take`)
-//! the caller again … → (`put_slow`) the shared queue, out of the register → any thread, or back to the slab.
+//! the caller again … → (`put_slow`) the depot, out of the register → any thread, or back to the slab.
 //!
 //! The register of a thread lists every stack that the thread has taken from elsewhere and not given back. When the
-//! thread ends, the free ones among them go to the shared queue, and for the others the coroutine layer is told
+//! thread ends, the free ones among them go to the depot, and for the others the coroutine layer is told
 //! ([`Tenant::abandon`]), because after this nothing may run on them: the thread-locals that their frames have borrowed die.
 
 use super::class::{CLASSES, Class};
-use super::header::{self, Header, UNREGISTERED};
+#[cfg(feature = "capi")]
+use super::header::UNREGISTERED;
+use super::header::{self, Header};
+use super::register::Register;
+use super::shared::{self, Free};
 use super::usage::{self, Measure};
-use super::{Stack, StackError, notices, overflow, slab};
-use core::cell::{Cell, RefCell};
+use super::{Stack, StackError, notices, slab};
+use crate::arch::{LINE, prefetch};
+use core::cell::Cell;
 use core::ptr::{self, NonNull};
-use crossbeam_queue::ArrayQueue;
-use std::sync::OnceLock;
 
 pub(crate) use super::header::{Occupant, Tenant};
+pub(crate) use super::shared::tidy;
 
 /// How many free stacks of a size a thread keeps.
 const LOCAL: usize = 256;
-/// How many free stacks of a size all threads together keep besides.
-const SHARED: usize = 1_024;
+/// How many of them move between its list and the depot at once.
+const BATCH: usize = 64;
+/// How many lines of a stack its next user is about to write: the header, the control block, and the first frames.
+const FETCHED: usize = 6;
 /// The least that a stack given to a builder must have: room for the control block and for a signal frame.
 pub(super) const MIN_PROVIDED: usize = 16 * 1024;
 
@@ -62,14 +68,6 @@ struct NoRoom(List);
 
 // SAFETY: a list without room is never written.
 unsafe impl Sync for NoRoom {}
-
-static QUEUES: [OnceLock<ArrayQueue<Free>>; CLASSES] = [const { OnceLock::new() }; CLASSES];
-
-/// A stack that is in nobody's use.
-struct Free(NonNull<Header>);
-
-// SAFETY: a free stack belongs to whoever has the value, and what it was made of (see `adopt`) can be sent.
-unsafe impl Send for Free {}
 
 /// Takes a stack of the given size, of which everything below the header is the caller's.
 ///
@@ -138,15 +136,14 @@ pub(crate) fn adopt(
         return Err((StackError::shadow_stack(), stack));
     }
     let header = header::lay_out_provided(stack);
-    settle(header, tenant);
+    settle(header, tenant, usage::measure());
     Ok(header)
 }
 
 /// Makes a stack that comes from elsewhere one of this thread's.
-fn settle(header: NonNull<Header>, tenant: &'static Tenant) {
+fn settle(header: NonNull<Header>, tenant: &'static Tenant, measure: Measure) {
     // SAFETY: the caller has just got it.
     let this = unsafe { header.as_ref() };
-    let measure = usage::measure();
     this.measure.set(measure);
     this.list.set(match measure {
         Measure::Off => LISTS.with(|lists| &raw const lists[this.class.index()]),
@@ -167,13 +164,63 @@ fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, S
     if crate::arch::shadow_stack_is_active() {
         return Err(StackError::shadow_stack());
     }
-    let shared = QUEUES[class.index()].get().and_then(ArrayQueue::pop);
-    let header = match shared {
-        Some(Free(header)) => header,
-        None => header::lay_out(slab::take(class)?),
-    };
-    settle(header, tenant);
-    Ok(header)
+    // The list is empty. Others come with the first, unless it keeps none.
+    let measure = usage::measure();
+    let keeps = measure == Measure::Off && LISTS.with(|lists| lists[class.index()].room.get()) >= BATCH;
+    let mut batch = [const { None }; BATCH];
+    let count = shared::take(class, &mut batch[..if keeps { BATCH } else { 1 }]);
+    if count == 0 {
+        let header = header::lay_out(take_slot(class)?);
+        settle(header, tenant, measure);
+        return Ok(header);
+    }
+    // They are cold, and will be wanted soon: fetched all at once they take a fraction of the time.
+    let headers = batch.map(|free| free.map(Free::into_header));
+    for header in headers.iter().flatten() {
+        (0..FETCHED).for_each(|line| prefetch(header.as_ptr().cast::<u8>().wrapping_sub(line * LINE).cast()));
+    }
+    // Newest first, and so in the list.
+    for &header in headers[1..].iter().flatten().rev() {
+        settle(header, tenant, measure);
+        // SAFETY: it was free, and is in no other list; as it is not measured its list is this thread's, with room for a batch.
+        unsafe { push(header) };
+    }
+    let first = headers[0].expect("there is one at least");
+    settle(first, tenant, measure);
+    Ok(first)
+}
+
+/// A slot, if need be after what the pool keeps has been given back.
+fn take_slot(class: Class) -> Result<slab::Slot, StackError> {
+    slab::take(class).or_else(|error| {
+        if shared::pooled() == 0 {
+            return Err(error);
+        }
+        shared::trim();
+        slab::take(class)
+    })
+}
+
+/// Puts a stack into its list.
+///
+/// # Safety
+///
+/// It is free, in no list, and this thread's, and its list has room.
+unsafe fn push(header: NonNull<Header>) {
+    // SAFETY: by this function's contract, and invariant 30.
+    let (this, list) = unsafe { (header.as_ref(), &*header.as_ref().list.get()) };
+    this.next.set(list.head.get());
+    list.head.set(header.as_ptr());
+    list.room.set(list.room.get() - 1);
+}
+
+/// Takes the newest stack out of a list of this thread.
+pub(super) fn pop(list: &List) -> Option<NonNull<Header>> {
+    let header = NonNull::new(list.head.get())?;
+    // SAFETY: a header in this thread's list is mapped, initialised and ours (invariant 30).
+    list.head.set(unsafe { header.as_ref() }.next.get());
+    list.room.set(list.room.get() + 1);
+    Some(header)
 }
 
 /// # Safety
@@ -184,19 +231,31 @@ fn take_slow(class: Class, tenant: &'static Tenant) -> Result<NonNull<Header>, S
 unsafe fn put_slow(header: NonNull<Header>) {
     // SAFETY: the stack is this thread's, and its user has just ended.
     unsafe { usage::end(header) };
-    let closed = REGISTER.try_with(|register| {
+    let is_kept = REGISTER.try_with(|register| {
+        // SAFETY: it is this thread's.
+        let list = unsafe { &*header.as_ref().list.get() };
+        // Another thread may have turned measuring on or off; this is where this one notices.
+        let closed = usage::measure() != Measure::Off;
+        let is_full = !list.head.get().is_null() && register.closed.get() == closed;
+        if is_full {
+            register.give_away(core::iter::from_fn(|| pop(list)).take(BATCH));
+            // SAFETY: it is unused and this thread's, and there is room now.
+            unsafe { push(header) };
+            return true;
+        }
         register.remove(header);
-        register.closed.get()
+        if register.closed.get() != closed {
+            close_lists(closed);
+        }
+        false
     });
-    // Another thread may have turned measuring on or off; this is where this one notices.
-    if closed.is_ok_and(|closed| closed != (usage::measure() != Measure::Off)) {
-        close_lists(usage::measure() != Measure::Off);
+    if is_kept != Ok(true) {
+        // SAFETY: it is in no register and no list, and unused by this function's contract.
+        unsafe { give_away(header) };
     }
-    // SAFETY: it is in no register and no list, and unused by this function's contract.
-    unsafe { give_away(header) }
 }
 
-/// Gives a stack to the other threads, or back to where it came from if they have enough.
+/// Gives a stack to the other threads, or back to where it came from.
 ///
 /// # Safety
 ///
@@ -204,20 +263,21 @@ unsafe fn put_slow(header: NonNull<Header>) {
 unsafe fn give_away(header: NonNull<Header>) {
     // SAFETY: the header is ours by this function's contract.
     let class = unsafe { header.as_ref() }.class;
-    if class != Class::PROVIDED
-        && QUEUES[class.index()].get_or_init(|| ArrayQueue::new(SHARED)).push(Free(header)).is_ok()
-    {
-        return;
+    if class == Class::PROVIDED {
+        // SAFETY: as above. There is no slot to be given back.
+        unsafe { Header::vacate(header) };
+    } else {
+        // SAFETY: as above.
+        shared::give(class, Some(unsafe { Free::new(header) }));
     }
-    // SAFETY: as above.
-    unsafe { Header::demolish(header) };
 }
 
-/// Gives the memory of free stacks back to the system: all but a page of each that this thread or the shared queue keeps.
+/// Gives the memory of free stacks back to the system: all of what any thread may have ([`pooled`](super::pooled)), and all
+/// but a page of each of the up to 256 of a size that this thread keeps for itself.
 ///
-/// A stack in the pool keeps the pages that its users have touched, so that the next one finds them in the cache. By itself
-/// the pool trims only what went deep and belonged to a thread that ends. Call this when a program that has had deep or many
-/// coroutines gets quiet; other threads' lists are theirs to trim.
+/// A stack in the pool keeps the pages that its users have touched, so that the next one finds them there. The pool does this
+/// by itself, after a while and when there is occasion: see the [module](super). Call this when a program that has had deep
+/// or many coroutines gets quiet and there may be none, or to be sooner; other threads' own lists are theirs to trim.
 ///
 /// # Examples
 ///
@@ -234,31 +294,19 @@ unsafe fn give_away(header: NonNull<Header>) {
 pub fn trim() {
     // SAFETY: what is free and this thread's is in nobody's use.
     for_each_free(|header| unsafe { usage::trim(header) });
-    for queue in QUEUES.iter().filter_map(OnceLock::get) {
-        for _ in 0..queue.len() {
-            let Some(Free(header)) = queue.pop() else { break };
-            // SAFETY: out of the queue it is ours.
-            unsafe {
-                usage::trim(header);
-                give_away(header);
-            }
-        }
-    }
+    shared::trim();
 }
 
 /// Looks at each free stack of this thread.
-fn for_each_free(look: impl Fn(NonNull<Header>)) {
-    let lists = LISTS.with(|lists| lists.as_ptr());
-    for index in 0..CLASSES {
-        // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
-        let list = unsafe { &*lists.add(index) };
+pub(super) fn for_each_free(look: impl Fn(NonNull<Header>)) {
+    for_each_list(|list| {
         let mut next = list.head.get();
         while let Some(header) = NonNull::new(next) {
             look(header);
             // SAFETY: a header in this thread's list is mapped, initialised and ours.
             next = unsafe { header.as_ref() }.next.get();
         }
-    }
+    });
 }
 
 /// Gives this thread's free stacks to the others, and keeps none from now on, or opens its lists again.
@@ -270,8 +318,17 @@ pub(super) fn close_lists(closed: bool) {
     });
 }
 
+/// Each list of this thread.
+pub(super) fn for_each_list(mut look: impl FnMut(&List)) {
+    let lists = LISTS.with(|lists| lists.as_ptr());
+    for index in 0..CLASSES {
+        // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
+        look(unsafe { &*lists.add(index) });
+    }
+}
+
 /// Makes this thread's lists, which are empty, keep stacks, or none.
-fn open_lists(open: bool) {
+pub(super) fn open_lists(open: bool) {
     LISTS.with(|lists| {
         for (index, list) in lists.iter().enumerate() {
             list.room.set(if open && index != Class::PROVIDED.index() { LOCAL } else { 0 });
@@ -282,80 +339,6 @@ fn open_lists(open: bool) {
 /// Whether a header with this list is one of the calling thread's. Signal handlers call this.
 pub(super) fn is_list_of_this_thread(list: *const List) -> bool {
     LISTS.with(|lists| lists.as_ptr_range().contains(&list))
-}
-
-/// The stacks that a thread has: free ones in its lists and those in use.
-struct Register {
-    stacks: RefCell<Vec<NonNull<Header>>>,
-    /// Whether its lists keep nothing, because stacks are measured.
-    closed: Cell<bool>,
-    /// Overflows of this thread's coroutines are reported as long as this lives.
-    _watch: overflow::Watch,
-}
-
-impl Register {
-    fn new() -> Self {
-        // While stacks are measured they pass by the lists.
-        let closed = usage::measure() != Measure::Off;
-        open_lists(!closed);
-        Self { stacks: RefCell::new(Vec::new()), closed: Cell::new(closed), _watch: overflow::Watch::new() }
-    }
-
-    fn add(&self, header: NonNull<Header>) {
-        let mut stacks = self.stacks.borrow_mut();
-        // SAFETY: the caller has just taken it.
-        unsafe { header.as_ref() }.registered.set(stacks.len() as u32);
-        stacks.push(header);
-    }
-
-    fn remove(&self, header: NonNull<Header>) {
-        // SAFETY: the caller is about to give it back.
-        let index = unsafe { header.as_ref() }.registered.replace(UNREGISTERED);
-        if index != UNREGISTERED {
-            let mut stacks = self.stacks.borrow_mut();
-            stacks.swap_remove(index as usize);
-            if let Some(moved) = stacks.get(index as usize) {
-                // SAFETY: what is in the register is mapped and belongs to this thread.
-                unsafe { moved.as_ref() }.registered.set(index);
-            }
-        }
-    }
-
-    fn empty_lists(&self) {
-        let lists = LISTS.with(|lists| lists.as_ptr());
-        for index in 0..CLASSES {
-            // SAFETY: a thread-local without a destructor is there as long as the thread, and nobody has a `&mut` to it.
-            let list = unsafe { &*lists.add(index) };
-            let mut next = list.head.replace(ptr::null_mut());
-            while let Some(header) = NonNull::new(next) {
-                // SAFETY: a header in this thread's list is mapped, initialised and ours.
-                next = unsafe { header.as_ref() }.next.get();
-                list.room.set(list.room.get() + 1);
-                self.remove(header);
-                // SAFETY: it was free, and is now in no list and no register.
-                unsafe { give_away(header) };
-            }
-        }
-    }
-}
-
-impl Drop for Register {
-    /// The thread ends. Free stacks go to the others; what is in use stays mapped for ever, and its coroutine is told.
-    fn drop(&mut self) {
-        // SAFETY: what is free and this thread's is in nobody's use.
-        for_each_free(|header| unsafe { usage::trim_if_deep(header) });
-        self.empty_lists();
-        open_lists(false);
-        for header in self.stacks.take() {
-            // SAFETY: what is in the register is mapped and belongs to this thread.
-            let this = unsafe { header.as_ref() };
-            this.registered.set(UNREGISTERED);
-            if let Some(tenant) = this.tenant.get() {
-                // SAFETY: it is in use, and this is the thread it is used on.
-                unsafe { (tenant.abandon)(header) };
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -420,15 +403,22 @@ mod tests {
     }
 
     #[test]
-    fn more_than_a_thread_keeps_goes_to_the_queue_and_then_to_the_slab() {
+    fn more_than_a_thread_keeps_goes_to_the_depot_and_comes_back_in_batches() {
         let class = Class::with(512 << 10).expect("in range");
+        let room = || LISTS.with(|lists| lists[class.index()].room.get());
         let stacks: Vec<_> = (0..LOCAL + 10).map(|_| take(class, &NOBODY).expect("a stack")).collect();
+        assert_eq!(room(), LOCAL);
         for &stack in &stacks {
             // SAFETY: taken above.
             unsafe { put(stack) };
         }
-        let queue = QUEUES[class.index()].get().expect("the lists were full");
-        assert_eq!(queue.len(), 10);
-        assert_eq!(LISTS.with(|lists| lists[class.index()].room.get()), 0);
+        assert_eq!(room(), BATCH - 10, "a batch was given away when it was full");
+        let again: Vec<_> = (0..LOCAL + 10 - BATCH).map(|_| take(class, &NOBODY).expect("a stack")).collect();
+        assert_eq!(room(), LOCAL);
+        let first = take(class, &NOBODY).expect("a stack");
+        assert_eq!(room(), LOCAL - (BATCH - 1), "the others of the batch came with it");
+        assert_eq!(first, stacks[LOCAL - BATCH], "the last of the batch that was given away");
+        // SAFETY: taken above.
+        again.into_iter().chain([first]).for_each(|stack| unsafe { put(stack) });
     }
 }

@@ -11,8 +11,8 @@
 //!
 //! Reservations of a class double in size, so that a million stacks are two dozen mappings, and a process under
 //! `ulimit -v` or Valgrind is not asked for more than about what it uses. They are never unmapped: a pinned value on the
-//! stack of a leaked coroutine stays valid (invariants 5 and 11). The memory of a slot that comes back goes back
-//! to the system at once.
+//! stack of a leaked coroutine stays valid (invariants 5 and 11). The memory of slots that come back goes back
+//! to the system at once, that of neighbours in one call: a quarter of what they cost one by one.
 //!
 //! # Who may touch what
 //!
@@ -40,6 +40,9 @@ const LEFT: usize = 16 * 1024 * 1024;
 
 /// What is left to others when memory runs out.
 const KEPT: usize = 256 * 1024 * 1024;
+
+/// So many stacks there may be without a look at how much memory is left.
+const UNSEEN: usize = 1_024;
 
 /// A stretch of address space for stacks of one class.
 #[repr(C)]
@@ -175,16 +178,26 @@ pub(super) fn take(class: Class) -> Result<Slot, StackError> {
     Ok(slot)
 }
 
-/// Takes a slot back, and gives its memory to the system.
+/// Takes slots of one class back, and gives their memory to the system. Sorts them.
 ///
 /// # Safety
 ///
-/// The slot is the caller's, who needs nothing on it and forgets it.
-pub(super) unsafe fn give_back(slot: Slot) {
-    // SAFETY: by this function's contract.
-    unsafe { system::discard(slot.limit(), slot.class.size()) };
-    OUT.fetch_sub(1, Ordering::Relaxed);
-    STOCKS[slot.class.index()].lock().free.push(slot);
+/// The slots are the caller's, who needs nothing on them and forgets them.
+pub(super) unsafe fn give_back(slots: &mut [Slot]) {
+    let Some(Slot { class, .. }) = slots.first().copied() else { return };
+    slots.sort_unstable_by_key(|slot| slot.base);
+    // Neighbours go in one call. Guards of advice between them stay, and are the later one's.
+    let may_join = Guard::in_use() == Guard::Advice;
+    for run in slots.chunk_by(|slot, next| may_join && slot.top() == next.base) {
+        let len = run[run.len() - 1].top().addr().get() - run[0].limit().addr().get();
+        // SAFETY: from the first of them to the last there is nothing else, and nothing on them is needed.
+        if !unsafe { system::discard(run[0].limit(), len) } && run.len() > 1 {
+            // SAFETY: the same, one by one: one that is locked in memory does not keep the others.
+            run.iter().for_each(|slot| _ = unsafe { system::discard(slot.limit(), class.size()) });
+        }
+    }
+    OUT.fetch_sub(slots.len(), Ordering::Relaxed);
+    STOCKS[class.index()].lock().free.extend_from_slice(slots);
 }
 
 /// The slot, handed out at least once, that an address is in. It may be anybody's: this gives nobody a right to it.
@@ -286,9 +299,9 @@ fn leave_mappings(spacing: usize) -> Result<(), StackError> {
 fn grow(last: Option<&'static Reservation>, class: Class, spacing: usize) -> Result<&'static Reservation, StackError> {
     let wish = last.map_or(FIRST / spacing, |last| last.slots.load(Ordering::Relaxed).saturating_mul(2));
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
-    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. (The first few are not
-    // worth a look.)
-    if last.is_some()
+    // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. The first few are not
+    // worth a look, which takes longer than to make them.
+    if stacks() + slots > UNSEEN
         && let Some((left, total)) = system::memory()
     {
         // Each stack takes a page, and its user needs something as well.
@@ -345,7 +358,7 @@ mod tests {
     #[test]
     fn an_address_tells_its_slot() {
         let class = Class::with(2 << 20).expect("in range");
-        let slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
+        let mut slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
         for slot in &slots {
             let (base, limit, top) = (slot.base.addr().get(), slot.limit().addr().get(), slot.top().addr().get());
             for address in [base, limit - 1, limit, limit + 1000, top - 1] {
@@ -358,7 +371,7 @@ mod tests {
         let local = 0_u8;
         assert_eq!(find((&raw const local).addr()), None);
         // SAFETY: taken above, and not used.
-        slots.into_iter().for_each(|slot| unsafe { give_back(slot) });
+        unsafe { give_back(&mut slots) };
     }
 
     #[test]
@@ -371,7 +384,7 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(system::untouched(limit, class.size()), class.size() - system::page_size());
         // SAFETY: taken above, and nothing on it is needed.
-        unsafe { give_back(slot) };
+        unsafe { give_back(&mut [slot]) };
         let again = take(class).expect("a slot");
         assert_eq!((again.limit(), again.top()), (limit, top));
         assert_eq!(system::faults(limit.as_ptr().wrapping_sub(1)), Some(true));
@@ -380,7 +393,7 @@ mod tests {
         // SAFETY: the slot is ours.
         assert_eq!(unsafe { top.sub(1).read() }, 0);
         // SAFETY: as above.
-        unsafe { give_back(again) };
+        unsafe { give_back(&mut [again]) };
     }
 
     #[test]
@@ -388,12 +401,12 @@ mod tests {
         // A size that no other test of this process uses.
         let class = Class::with(16 << 20).expect("in range");
         let before = TABLE.len.load(Ordering::Relaxed);
-        let slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
+        let mut slots: Vec<Slot> = (0..20).map(|_| take(class).expect("a slot")).collect();
         let made = TABLE.reservations[before..TABLE.len.load(Ordering::Relaxed)]
             .iter()
             .filter(|place| place.class.load(Ordering::Relaxed) == class.index());
         assert_eq!(made.count(), 5, "1 + 2 + 4 + 8 + 16 slots");
         // SAFETY: taken above, and not used.
-        slots.into_iter().for_each(|slot| unsafe { give_back(slot) });
+        unsafe { give_back(&mut slots) };
     }
 }

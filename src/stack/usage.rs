@@ -238,7 +238,7 @@ mod tests {
             assert_eq!(high_water(header), 0);
             slot.limit().add(300_001).write(1);
             assert_eq!(high_water(header), size(header) - 300_000);
-            slab::give_back(slot);
+            slab::give_back(&mut [slot]);
         }
     }
 }

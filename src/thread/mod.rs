@@ -156,7 +156,7 @@ impl<T> JoinHandle<T> {
 
 pub(crate) fn payload(error: JoinError) -> Box<dyn std::any::Any + Send> {
     match error {
-        JoinError::Panicked(payload) => payload,
+        JoinError::Panicked(panic) => panic.into_payload(),
         JoinError::Cancelled(cancelled) | JoinError::Interrupted(cancelled) => Box::new(cancelled),
         error => Box::new(error),
     }

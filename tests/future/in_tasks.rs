@@ -220,7 +220,8 @@ fn await_or_unwind_leaves_a_cancelled_task() {
         task::yield_now().expect("not cancelled");
         task::yield_now().expect("not cancelled");
         waits.cancel();
-        let Err(JoinError::Panicked(payload)) = waits.join() else { panic!("it has unwound") };
+        let Err(JoinError::Panicked(panic)) = waits.join() else { panic!("it has unwound") };
+        let payload = panic.into_payload();
         let cancelled = payload.downcast_ref::<Cancelled>().expect("what it was told");
         assert_eq!(cancelled.reason(), &CancelReason::Requested);
         assert_eq!(dropped.get(), 7);

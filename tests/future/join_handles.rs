@@ -57,10 +57,10 @@ fn the_outcome_is_that_of_join() {
         assert_eq!(why.reason(), &CancelReason::Requested);
         if cfg!(panic = "unwind") {
             let panicked = task::spawn(|| std::panic::panic_any(5_u64));
-            let Err(JoinError::Panicked(payload)) = await_(panicked).expect("not cancelled") else {
+            let Err(JoinError::Panicked(panic)) = await_(panicked).expect("not cancelled") else {
                 panic!("it has panicked")
             };
-            assert_eq!(payload.downcast_ref(), Some(&5_u64));
+            assert_eq!(panic.into_payload().downcast_ref(), Some(&5_u64));
         }
         // The waiting task's own cancellation drops the handle: the other goes on.
         let gate = Gate::new();

@@ -33,6 +33,11 @@ fn each_address_is_in_the_error() {
         let error = TcpStream::connect(&mixed[..]).expect_err("nobody listens");
         assert_ne!(error.kind(), ErrorKind::ConnectionRefused);
         assert!(Cancelled::find_in(&error).is_none());
+        // Of one address it is the system's own, as std's.
+        let error = TcpStream::connect(gone[0]).expect_err("nobody listens");
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::ConnectionRefused, Some(libc::ECONNREFUSED)));
+        let error = TcpStream::connect(&gone[..0]).expect_err("there is none");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
     });
 }
 

@@ -3,8 +3,10 @@
 use super::{all_descriptors, on};
 use crate::process::{Outside, inside};
 use crate::slow::SLOW;
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use switchback::net::{TcpListener, TcpStream, UnixStream};
 use switchback::task;
 
@@ -76,6 +78,15 @@ fn without_one_left_accept_says_so_and_recovers() {
         let mut files = all_descriptors();
         let error = listener.accept().map(drop).expect_err("none is left");
         assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+        // One that is not to wait does not pause either.
+        let has_run = Rc::new(Cell::new(false));
+        let tells = Rc::clone(&has_run);
+        let other = task::spawn_local(move || tells.set(true));
+        listener.set_nonblocking(true).expect("always");
+        let error = listener.accept().map(drop).expect_err("none is left");
+        assert!(error.raw_os_error() == Some(libc::EMFILE) && !has_run.get());
+        listener.set_nonblocking(false).expect("always");
+        other.join().expect("no panic");
         files.truncate(files.len() - 4);
         let (mut server, _) = listener.accept().expect("one is left");
         server.write_all(b"x").expect("room");

@@ -12,7 +12,7 @@ use switchback::net::{TcpStream, UnixStream};
 use switchback::{Resumer, task};
 
 /// Returns when there is something to be read, without letting the worker look for it.
-fn await_arrival(stream: &TcpStream) {
+pub(crate) fn await_arrival(stream: &TcpStream) {
     loop {
         match SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),

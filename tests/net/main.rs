@@ -1,4 +1,4 @@
-//! Sockets, pipes, standard input and processes.
+//! Sockets, pipes, standard input and output, and processes.
 #![cfg(unix)]
 
 #[path = "../common/process.rs"]
@@ -16,8 +16,12 @@ mod cancelled;
 mod children;
 mod descriptors;
 mod echo;
+
 mod emptied;
+mod files;
+mod nonblocking;
 mod others;
+mod output;
 mod pipes;
 mod refused;
 mod stdin;

@@ -11,11 +11,11 @@ use switchback::process::{Child, Command, Stdio};
 use switchback::{Runtime, task};
 
 /// Runs the rest of the test called `name` in a process of its own. Returns whether this is that.
-fn alone(name: &str, prelude: &str) -> bool {
+pub(crate) fn alone(name: &str, prelude: &str) -> bool {
     if inside().is_some() {
         return true;
     }
-    Outside { prelude, ..Default::default() }.run(&format!("stdin::{name}"), "inside").assert_success();
+    Outside { prelude, ..Default::default() }.run(name, "inside").assert_success();
     false
 }
 
@@ -38,7 +38,7 @@ fn line() -> io::Result<String> {
 
 #[test]
 fn lines_of_a_pipe_while_other_tasks_run() {
-    if !alone("lines_of_a_pipe_while_other_tasks_run", "") {
+    if !alone("stdin::lines_of_a_pipe_while_other_tasks_run", "") {
         return;
     }
     let mut writer = put_pipe();
@@ -72,7 +72,7 @@ fn lines_of_a_pipe_while_other_tasks_run() {
 
 #[test]
 fn a_cancelled_read_of_standard_input_loses_nothing() {
-    if !alone("a_cancelled_read_of_standard_input_loses_nothing", "") {
+    if !alone("stdin::a_cancelled_read_of_standard_input_loses_nothing", "") {
         return;
     }
     let mut writer = put_pipe();
@@ -103,7 +103,7 @@ fn a_cancelled_read_of_standard_input_loses_nothing() {
 
 #[test]
 fn a_file_is_read_to_its_end() {
-    if !alone("a_file_is_read_to_its_end", "") {
+    if !alone("stdin::a_file_is_read_to_its_end", "") {
         return;
     }
     // Longer than what is read at once.
@@ -122,7 +122,7 @@ fn a_file_is_read_to_its_end() {
 
 #[test]
 fn children_have_it_too_unless_their_output_is_asked_for() {
-    if !alone("children_have_it_too_unless_their_output_is_asked_for", "") {
+    if !alone("stdin::children_have_it_too_unless_their_output_is_asked_for", "") {
         return;
     }
     let mut writer = put_pipe();
@@ -137,7 +137,7 @@ fn children_have_it_too_unless_their_output_is_asked_for() {
 
 #[test]
 fn outside_of_a_runtime_standard_input_blocks_the_thread() {
-    if !alone("outside_of_a_runtime_standard_input_blocks_the_thread", "") {
+    if !alone("stdin::outside_of_a_runtime_standard_input_blocks_the_thread", "") {
         return;
     }
     let mut writer = put_pipe();
@@ -152,7 +152,7 @@ fn outside_of_a_runtime_standard_input_blocks_the_thread() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_terminal() {
-    if !alone("a_terminal", "") {
+    if !alone("stdin::a_terminal", "") {
         return;
     }
     let (mut keys, there) = crate::terminal::terminal();
@@ -176,7 +176,7 @@ fn a_terminal() {
 /// Where it cannot be watched, a thread reads, and is not stopped by a cancellation. So is one that was second to another process.
 #[test]
 fn what_a_thread_has_read_for_nobody_is_kept() {
-    if !alone("what_a_thread_has_read_for_nobody_is_kept", "ulimit -n 64;") {
+    if !alone("stdin::what_a_thread_has_read_for_nobody_is_kept", "ulimit -n 64;") {
         return;
     }
     let mut writer = put_pipe();

@@ -71,8 +71,8 @@ fn condvars_and_barriers_of_std_unwind_with_the_cancellation() {
         let theirs = Arc::clone(&pair);
         let at_barrier = move || assert!(theirs.2.wait().is_leader());
         for ended in both(waiting, || ()).into_iter().chain(both(at_barrier, || ())) {
-            let Err(task::JoinError::Panicked(payload)) = ended else { panic!("{ended:?}") };
-            assert!(payload.is::<Cancelled>());
+            let Err(task::JoinError::Panicked(panic)) = ended else { panic!("{ended:?}") };
+            assert!(panic.into_payload().is::<Cancelled>());
         }
         // Nothing is poisoned by it, and nobody is counted.
         assert!(pair.0.lock().is_ok());

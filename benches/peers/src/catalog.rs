@@ -1,7 +1,6 @@
 //! What is measured, of whom, and what is aimed at: written before anything is measured. ROWS.md is printed from here.
 
-/// Whose figures the others' are divided by.
-pub(crate) const OURS: &str = "switchback";
+pub(crate) use switchback_peers_report::result::OURS;
 
 /// What one item of a workload is.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,47 +1,31 @@
 //! What is to be known of the machine.
 
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::process::Command;
+use switchback_peers_report::result::Machine;
 
-#[derive(Clone, Serialize, Deserialize, PartialEq)]
-pub(crate) struct Machine {
-    pub(crate) cpu: String,
-    pub(crate) cores: usize,
-    pub(crate) kernel: String,
-    /// The kernel's answers to the CPU's flaws, those that are not "Not affected".
-    pub(crate) mitigations: Vec<String>,
-    pub(crate) rustc: String,
-    /// How busy it was when the measurement began.
-    pub(crate) load: String,
-    /// The CPU on which all of it ran.
-    pub(crate) pinned: Option<usize>,
-}
-
-impl Machine {
-    pub(crate) fn now(pinned: Option<usize>) -> Self {
-        let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let field = |name: &str| {
-            let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
-            line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value).to_owned()
-        };
-        let numbers = [field("cpu family"), field("model"), field("stepping")].join("/");
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        Self {
-            cpu: format!("{} ({numbers})", field("model name")),
-            cores: text.lines().filter(|line| line.starts_with("processor")).count(),
-            kernel: output("uname", &["-srm"]).unwrap_or_else(|| "unknown kernel".to_owned()),
-            mitigations: mitigations(),
-            rustc: output("rustc", &["-V"]).unwrap_or_else(|| "rustc of unknown version".to_owned()),
-            load: load.split(' ').next().unwrap_or("?").to_owned(),
-            pinned,
-        }
-    }
-
-    /// In one line.
-    pub(crate) fn summary(&self) -> String {
-        let pinned = self.pinned.map_or_else(|| "not pinned".to_owned(), |cpu| format!("pinned to CPU {cpu}"));
-        format!("{}, {} cores, {pinned}, load {}; {}; {}", self.cpu, self.cores, self.load, self.kernel, self.rustc)
+/// The machine as it is, of which this CPU is used.
+pub(crate) fn now(pinned: Option<usize>) -> Machine {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.split(':').next().is_some_and(|key| key.trim() == name));
+        line.and_then(|line| line.split_once(": ")).map_or("?", |(_, value)| value).to_owned()
+    };
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    Machine {
+        cpu: format!(
+            "{} (family {}, model {}, stepping {})",
+            field("model name"),
+            field("cpu family"),
+            field("model"),
+            field("stepping")
+        ),
+        cores: text.lines().filter(|line| line.starts_with("processor")).count(),
+        kernel: output("uname", &["-srm"]).unwrap_or_else(|| "unknown kernel".to_owned()),
+        mitigations: mitigations(),
+        rustc: output("rustc", &["-V"]).unwrap_or_else(|| "rustc of unknown version".to_owned()),
+        load: load.split(' ').next().unwrap_or("?").to_owned(),
+        pinned,
     }
 }
 

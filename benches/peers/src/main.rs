@@ -10,24 +10,24 @@
 //! | `run/` | what does a system of Rust do? |
 //! | `system.rs` | how is a system started, and is it there? |
 //! | `measure.rs` | in which order, how often, with how many items? |
-//! | `result.rs`, `table.rs`, `report/` | what was it, as JSON, text and a page? |
+//! | `instructions.rs` | how many instructions does an item take, where a clock says too little? |
+//! | `report/`, a library and a program | what was it, as JSON, text, a page and README's tables? |
 
 mod catalog;
+mod instructions;
 mod machine;
 mod measure;
 mod options;
-mod report;
-mod result;
 mod run;
 mod system;
-mod table;
 
-use machine::Machine;
 use measure::Measuring;
 use options::{Options, Print, USAGE};
-use result::{Remark, Results};
 use std::fs;
 use std::process::ExitCode;
+use switchback_peers_report::reasons::Reasons;
+use switchback_peers_report::result::{Remark, Results};
+use switchback_peers_report::{page, table};
 use system::{Absent, System};
 
 fn main() -> ExitCode {
@@ -54,25 +54,18 @@ fn bench(options: &Options) -> Result<(), String> {
         Some(Print::Names) => println!("{}", names().join("\n")),
         Some(Print::Rows) => print!("{}", catalog::rows()),
         None => {
-            if !options.test && options.from.is_none() && cfg!(debug_assertions) {
+            if !options.test && cfg!(debug_assertions) {
                 return Err("a debug build is not worth timing: --release, or --test".to_owned());
             }
-            let (results, failures) = match &options.from {
-                Some(file) => {
-                    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-                    let results =
-                        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-                    (results, Vec::new())
-                }
-                None => measure(options)?,
-            };
+            let (results, failures) = measure(options)?;
             if let Some(file) = &options.json {
-                let text = serde_json::to_string_pretty(&results).expect("it can be written as JSON");
-                fs::write(file, text + "\n").map_err(|error| format!("{}: {error}", file.display()))?;
+                fs::write(file, results.to_json()).map_err(|error| format!("{}: {error}", file.display()))?;
             }
             if let Some(folder) = &options.report {
                 fs::create_dir_all(folder)
-                    .and_then(|()| fs::write(folder.join("index.html"), report::page(&results)))
+                    .and_then(|()| {
+                        fs::write(folder.join("index.html"), page::page(&results, &Reasons::of_the_repository()))
+                    })
                     .map_err(|error| format!("{}: {error}", folder.display()))?;
             }
             // What is right has been written.
@@ -127,7 +120,7 @@ fn measure(options: &Options) -> Result<(Results, Vec<String>), String> {
         return Err("ROWS.md is not what --rows prints".to_owned());
     }
     let (systems, mut remarks) = systems(options)?;
-    let machine = Machine::now(machine::pin());
+    let machine = machine::now(machine::pin());
     if !options.test {
         println!("{}", machine.summary());
         for system in &systems {
@@ -142,7 +135,13 @@ fn measure(options: &Options) -> Result<(Results, Vec<String>), String> {
             progress.suspend(|| print!("{}", table::table(rows)));
         }
     });
-    let Measuring { rows, remarks: stopped, failures, .. } = measuring;
+    let Measuring { mut rows, remarks: stopped, failures, .. } = measuring;
+    if options.instructions
+        && let Err(reason) = instructions::count(&systems, &mut rows)
+    {
+        println!("not counted: instructions: {reason}");
+        remarks.push(Remark { system: "callgrind".to_owned(), text: format!("instructions not counted: {reason}") });
+    }
     for Remark { system, text } in &stopped {
         println!("{system}: {text}");
     }

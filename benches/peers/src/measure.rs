@@ -2,7 +2,6 @@
 
 use crate::catalog::{self, FRAMES, Items, LIVE, METRICS, Metric, OURS, SWEPT, WORKLOADS, Workload};
 use crate::options::Options;
-use crate::result::{Goal, Remark, Row, quantile, ratios};
 use crate::system::System;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,6 +10,7 @@ use std::collections::HashMap;
 use std::io;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use switchback_peers_report::result::{Goal, Remark, Row, quantile, ratios};
 
 /// How long a batch is to be, in nanoseconds of CPU time.
 const LONG_ENOUGH: f64 = 20e6;
@@ -216,6 +216,7 @@ impl<'a> Measuring<'a> {
                 batches: values.len(),
                 ratio: ours.and_then(|ours| ratios(values, ours)),
                 goal,
+                instructions: None,
                 machine: self.machine.clone(),
             });
         }

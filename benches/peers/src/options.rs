@@ -11,9 +11,9 @@ Without names all of ROWS.md is measured; `sweep` is a group too. A name is a pa
   --system NAME   only this one, and ours; may be given several times
   --batches N     batches of each system (15)
   --live N        the sweep goes no further than so many live ones (1000000)
-  --json FILE     writes all figures, an object a row
+  --json FILE     writes all figures, an object a row; report/ makes pages and tables of such files
   --report DIR    writes DIR/index.html
-  --from FILE     measures nothing: reports what --json has written
+  --instructions  counts those of an item of ours and corosensei's too, by callgrind, in the groups switch and iterate
   --test          runs everything once, in small, for the sums only
   --may-skip NAME only this system may be missing; without it any may, and is skipped with its reason
   --list          prints the names of the workloads
@@ -33,7 +33,7 @@ pub(crate) struct Options {
     pub(crate) live: u64,
     pub(crate) json: Option<PathBuf>,
     pub(crate) report: Option<PathBuf>,
-    pub(crate) from: Option<PathBuf>,
+    pub(crate) instructions: bool,
     pub(crate) test: bool,
     /// If any is named, the others must be there.
     may_skip: Vec<String>,
@@ -49,7 +49,7 @@ impl Options {
             live: 1_000_000,
             json: None,
             report: None,
-            from: None,
+            instructions: false,
             test: false,
             may_skip: Vec::new(),
             print: None,
@@ -63,7 +63,7 @@ impl Options {
                 "--live" => options.live = number(&value()?)?,
                 "--json" => options.json = Some(value()?.into()),
                 "--report" => options.report = Some(value()?.into()),
-                "--from" => options.from = Some(value()?.into()),
+                "--instructions" => options.instructions = true,
                 "--test" => options.test = true,
                 "--may-skip" => options.may_skip.push(value()?),
                 "--list" => options.print = Some(Print::Names),

@@ -37,7 +37,8 @@ pub(crate) struct Absent(pub(crate) String);
 /// What is there and cannot be compiled is a mistake here, and no reason to go on without it.
 pub(crate) fn prepare(name: &'static str) -> Result<System, Absent> {
     match name {
-        "switchback" | "corosensei" | "generator" | "may" | "tokio" => ours(name, name),
+        "switchback" => ours(name, name).map(|system| System { version: system.version + &commit(), ..system }),
+        "corosensei" | "generator" | "may" | "tokio" => ours(name, name),
         "smol" => ours(name, "async-executor"),
         "hand" | "boxed" => {
             let version = output("rustc", &["-V"]).unwrap_or_else(|| "rustc".to_owned());
@@ -78,6 +79,12 @@ fn ours(name: &'static str, package: &str) -> Result<System, Absent> {
     Ok(itself(name, format!("{package} {version}")))
 }
 
+/// Which one of ours it is, where git knows.
+fn commit() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty=, changed", "--exclude=*"];
+    output("git", &arguments).map_or_else(String::new, |commit| format!(" ({commit})"))
+}
+
 fn source(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign").join(file)
 }
@@ -116,19 +123,29 @@ fn cpp(name: &'static str, file: &str, header: &str, package: &str, libraries: &
     Ok(System { name, version, command: vec![program] })
 }
 
+/// The first Go that is new enough: that of PATH, or the one that install.sh has put beside what is built.
 fn go(name: &'static str, files: &[&str], least: u32) -> Result<System, Absent> {
-    let Some(version) = output("go", &["version"]) else {
-        return Err(Absent("there is no go (Debian: golang-go)".to_owned()));
-    };
-    let version = version.trim_start_matches("go version ").to_owned();
-    let minor =
-        version.strip_prefix("go1.").and_then(|rest| rest.split(['.', ' ', 'r', 'b']).next()?.parse::<u32>().ok());
-    if least > 0 && minor.is_none_or(|minor| minor < least) {
-        return Err(Absent(format!("it takes Go 1.{least}, and this is {version}")));
-    }
     let program = built(name);
-    compile(Command::new("go").args(["build", "-o"]).arg(&program).args(files.iter().map(|file| source(file))));
-    Ok(System { name, version, command: vec![program] })
+    let target = program.ancestors().nth(3).expect("it lies in target/release/foreign");
+    let mut seen = Vec::new();
+    for go in [Path::new("go"), &target.join("python/go/bin/go")] {
+        let Some(version) = output(&go.to_string_lossy(), &["version"]) else { continue };
+        let version = version.trim_start_matches("go version ").to_owned();
+        let minor =
+            version.strip_prefix("go1.").and_then(|rest| rest.split(['.', ' ', 'r', 'b']).next()?.parse::<u32>().ok());
+        if least > 0 && minor.is_none_or(|minor| minor < least) {
+            seen.push(version);
+            continue;
+        }
+        compile(Command::new(go).args(["build", "-o"]).arg(&program).args(files.iter().map(|file| source(file))));
+        return Ok(System { name, version, command: vec![program] });
+    }
+    Err(Absent(match &seen[..] {
+        [] => "there is no go (Debian: golang-go)".to_owned(),
+        seen => {
+            format!("it takes Go 1.{least}, and this is {} (benches/peers/install.sh brings one)", seen.join(" and "))
+        }
+    }))
 }
 
 fn lua(name: &'static str, program: &str, package: &str) -> Result<System, Absent> {

@@ -1,16 +1,17 @@
 //! How much memory is left, as Linux tells.
 #![forbid(unsafe_code)]
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 /// How many bytes of memory are left for new pages without anybody suffering, swap included, and how many there are in all:
 /// on the machine (proc_meminfo(5)), or in the narrowest of the process's control groups.
 pub(in crate::stack) fn memory() -> Option<(usize, usize)> {
-    let memory = fs::read_to_string("/proc/meminfo").ok()?;
+    let memory = read("/proc/meminfo")?;
     let bytes = |name| kilobytes_of(&memory, name).map(|number| number.saturating_mul(1024));
     let machine = (bytes("MemAvailable:")?.saturating_add(bytes("SwapFree:")?), bytes("MemTotal:")?);
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
     let group = of_groups(&groups, Path::new("/sys/fs/cgroup"));
     Some(group.into_iter().fold(machine, |(left, total), (l, t)| (left.min(l), total.min(t))))
 }
@@ -36,14 +37,21 @@ fn of_group(line: &str, mounted: &Path) -> Option<(usize, usize)> {
     let groups = group.ancestors().take_while(|group| group.starts_with(&mounted));
     groups
         .filter_map(|group| {
-            let number = |name| fs::read_to_string(group.join(name)).ok()?.trim().parse::<usize>().ok();
-            let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+            let number = |name| read(group.join(name))?.trim().parse::<usize>().ok();
+            let stat = read(group.join("memory.stat")).unwrap_or_default();
             let (limit, used) = (number(limit)?, number(used)?);
             // What is only kept of files goes when memory is asked for. It counts as used, and grows until all is.
             let kept: usize = reclaimable.iter().filter_map(|name| bytes_of(&stat, name)).sum();
             Some((limit.saturating_sub(used.saturating_sub(kept)), limit))
         })
         .reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)))
+}
+
+/// Reads a file that says that it has no length. std's own function reads it in a dozen small steps.
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    let mut text = String::with_capacity(4 * 1024);
+    File::open(path).ok()?.read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 fn bytes_of(stat: &str, name: &str) -> Option<usize> {
@@ -58,6 +66,7 @@ pub(super) fn kilobytes_of(memory: &str, name: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_narrowest_group_counts_and_kept_files_do_not() {

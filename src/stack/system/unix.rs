@@ -125,12 +125,13 @@ pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
     }
 }
 
-/// Gives the memory of pages back to the system. Their contents are lost (Linux: they read as zero); guards stay.
+/// Gives the memory of pages back to the system. Their contents are lost (Linux: they read as zero); guards stay. Returns
+/// whether all of it went.
 ///
 /// # Safety
 ///
 /// The pages belong to a reservation and to the caller, and nothing on them is needed any more.
-pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) {
+pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
     // Without the memory of macOS's pages being counted as the process's own, as MADV_DONTNEED would leave it there.
     #[cfg(target_vendor = "apple")]
     const ADVICE: c_int = libc::MADV_FREE;
@@ -138,7 +139,7 @@ pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) {
     const ADVICE: c_int = libc::MADV_DONTNEED;
     // Locked memory is not given back (EINVAL), as whoever locked it wishes.
     // SAFETY: nothing on the pages is needed.
-    unsafe { libc::madvise(start.as_ptr().cast(), len, ADVICE) };
+    unsafe { libc::madvise(start.as_ptr().cast(), len, ADVICE) == 0 }
 }
 
 /// Unmaps a reservation.

@@ -81,14 +81,14 @@ pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
     (written != 0).then_some(info.State != MEM_COMMIT || info.Protect != PAGE_READWRITE)
 }
 
-/// Tells the system that the contents of pages are not needed. They are lost, or stay as they were.
+/// Tells the system that the contents of pages are not needed. They are lost, or stay as they were. Returns whether it was heard.
 ///
 /// # Safety
 ///
 /// The pages belong to a reservation and to the caller, and nothing on them is needed any more.
-pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) {
+pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
     // SAFETY: nothing on the pages is needed.
-    unsafe { VirtualAlloc(start.as_ptr().cast(), len, MEM_RESET, PAGE_READWRITE) };
+    !unsafe { VirtualAlloc(start.as_ptr().cast(), len, MEM_RESET, PAGE_READWRITE) }.is_null()
 }
 
 /// Gives a reservation back.

@@ -24,7 +24,20 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 3px 14px 3px 0; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 th { color: var(--faint); font-weight: 500; }
-.lose { color: var(--lose); }
+th.n, td.n { text-align: right; } td.wraps { white-space: normal; } td.wraps span { white-space: nowrap; }
+.lose, a.lose { color: var(--lose); }
+a { color: var(--ours); text-underline-offset: 2px; }
+nav { display: flex; flex-wrap: wrap; gap: 2px 16px; } nav a, summary { padding: 4px 0; }
+h3 { font-size: 1rem; margin: 1.2em 0 .5em; } h4 { font-size: .95rem; margin: 0 0 4px; }
+section p { font-size: .85rem; margin: 8px 0 0; } .verdict { font-size: .8rem; color: var(--faint); margin: 6px 0 0; }
+.why { border-left: 3px solid var(--rule); padding-left: 8px; } .unknown, small { color: var(--faint); }
+td.n small { display: block; white-space: normal; }
+ul { padding-left: 1.2em; font-size: .85rem; max-width: 90ch; }
+.goals { min-width: min(100%, 480px); } details p { font-size: .85rem; }
+section table { width: 100%; } section td:last-child, section th:last-child { padding-right: 0; }
+figure:target, section:target { outline: 2px solid var(--ours); }
+figure summary { font-size: .8rem; color: var(--faint); } figure table { font-size: .76rem; } figure td, figure th { padding-right: 10px; }
+details.card { margin-top: 12px; } summary { cursor: pointer; }
 svg { display: block; width: 100%; height: auto; font: 10.5px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .faint { fill: var(--faint); } svg text.lose { fill: var(--lose); }
 svg .grid { stroke: var(--rule); stroke-width: 1; }

@@ -2,11 +2,10 @@
 
 use super::distinct;
 use super::svg::{Scale, WIDTH, escape, title};
-use crate::catalog::OURS;
-use crate::result::Row;
+use crate::result::{OURS, Row};
 use std::fmt::Write;
 
-const HEIGHT: f64 = 250.0;
+const HEIGHT: f64 = 253.0;
 const LEFT: f64 = 34.0;
 const RIGHT: f64 = 268.0;
 const TOP: f64 = 8.0;
@@ -28,7 +27,7 @@ pub(crate) fn chart(points: &[(&Row, f64)], axis: &str) -> String {
             let _ = writeln!(
                 svg,
                 "<text class=\"faint\" x=\"{x:.1}\" y=\"{}\" text-anchor=\"middle\">{name}</text>",
-                BOTTOM + 13.0
+                BOTTOM + 16.0
             );
         }
     }
@@ -47,7 +46,7 @@ pub(crate) fn chart(points: &[(&Row, f64)], axis: &str) -> String {
     let _ = writeln!(
         svg,
         "<text class=\"faint\" x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{axis}</text>",
-        BOTTOM + 28.0
+        BOTTOM + 31.0
     );
 
     let systems = distinct(points.iter().map(|(row, _)| *row), |row| &row.system);

@@ -1,11 +1,10 @@
 //! The rows as text.
 
-use crate::catalog::OURS;
-use crate::result::Row;
+use crate::result::{OURS, Row};
 use std::fmt::Write;
 
 /// One workload's rows, ours first.
-pub(crate) fn table(rows: &[Row]) -> String {
+pub fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     let mut last = "";
     for row in rows {
@@ -42,10 +41,12 @@ pub(crate) fn table(rows: &[Row]) -> String {
 }
 
 /// Three digits that say something.
-pub(crate) fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
-        small if small < 0.01 => format!("{value:.1e}"),
+        small if small < 0.1 => format!("{value:.0$}", (1.0 - small.log10().floor()).min(6.0) as usize),
+        // Not 1.00, where the question is which side of 1 it is.
+        almost if (0.995..0.9995).contains(&almost) => format!("{value:.3}"),
         small if small < 10.0 => format!("{value:.2}"),
         small if small < 100.0 => format!("{value:.1}"),
         large => format!("{}{}", if value < 0.0 { "-" } else { "" }, count(large.round() as u64)),
@@ -53,7 +54,7 @@ pub(crate) fn figure(value: f64) -> String {
 }
 
 /// A number by groups of three digits.
-pub(crate) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).expect("digits")).collect();

@@ -2,8 +2,7 @@
 
 use super::BOUND;
 use super::svg::{Scale, WIDTH, escape, title};
-use crate::catalog::OURS;
-use crate::result::Row;
+use crate::result::{OURS, Row};
 use crate::table::figure;
 use std::fmt::Write;
 

@@ -1,0 +1,196 @@
+//! What threads share of the pool: the depot, and how what is too much in it goes back to the slab.
+
+use super::class::Class;
+use super::depot::Depot;
+use super::header::Header;
+use super::{slab, system};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use parking_lot::Mutex;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A stack that is in nobody's use (invariant 29).
+pub(super) struct Free(NonNull<Header>);
+
+// SAFETY: a free stack belongs to whoever has the value, and what it was made of (see `adopt`) can be sent.
+unsafe impl Send for Free {}
+
+impl Free {
+    /// # Safety
+    ///
+    /// The stack is the pool's and the caller's, who forgets it; it is unused and in no list and no register.
+    pub(super) unsafe fn new(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    pub(super) fn into_header(self) -> NonNull<Header> {
+        self.0
+    }
+}
+
+static DEPOT: Mutex<Depot<Free>> = Mutex::new(Depot::new());
+/// How many are in it, for those who have not locked it.
+static POOLED: AtomicUsize = AtomicUsize::new(0);
+/// How long its interval is, in nanoseconds.
+static DECAY: AtomicU64 = AtomicU64::new(10_000_000_000);
+/// How many may be in it, once that was asked for.
+static LIMIT: OnceLock<AtomicUsize> = OnceLock::new();
+
+/// So many may be in it without a look at how much memory there is.
+const FEW: usize = 16 * 1024;
+/// How many go back to the slab at once while their thread has something else to do. Neighbours cost the system a
+/// quarter of what they cost one by one.
+const SOME: usize = 32;
+/// And while it has nothing else to do.
+const MANY: usize = 128;
+
+/// How many free stacks, of all sizes, the pool keeps for any thread, with the memory that they have touched.
+///
+/// The up to 256 of each size that each thread keeps for itself do not count. See the [module](crate::stack) for when their
+/// memory goes back to the system.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{Generator, stack};
+///
+/// let all: Vec<_> = (0..1_000).map(|n| Generator::new(move |y| y.yield_(n))).collect();
+/// drop(all);
+/// println!("{} free stacks keep their memory", stack::pooled());
+/// stack::trim();
+/// assert_eq!(stack::pooled(), 0);
+/// ```
+#[must_use]
+pub fn pooled() -> usize {
+    POOLED.load(Ordering::Relaxed)
+}
+
+/// Chooses how many free stacks [`pooled`] may come to; returns the choice until now.
+///
+/// What is more gives its memory back at once. Each keeps a page at least, and as much as the deepest coroutine on it has
+/// touched; that is what to divide a number of bytes by. Until it is chosen, a page each may come to an eighth of the memory
+/// that the machine, or the process's control group, has.
+///
+/// # Examples
+///
+/// ```
+/// use switchback::{Generator, stack};
+///
+/// stack::set_max_pooled(100); // half a megabyte, if none goes deep
+/// drop((0..1_000).map(|n| Generator::new(move |y| y.yield_(n))).collect::<Vec<_>>());
+/// assert!(stack::pooled() <= 100);
+/// ```
+pub fn set_max_pooled(stacks: usize) -> usize {
+    let until_now = LIMIT.get_or_init(|| AtomicUsize::new(usual_limit())).swap(stacks, Ordering::Relaxed);
+    if pooled() > stacks {
+        trim();
+    }
+    until_now
+}
+
+/// Chooses for how long nobody must have needed a pooled stack until its memory goes back to the system; returns the choice
+/// until now. At the beginning it is ten seconds.
+///
+/// It goes one to two times as long after that, as there is occasion: see the [module](crate::stack).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use switchback::stack;
+///
+/// let until_now = stack::set_pool_decay(Duration::from_secs(1));
+/// assert_eq!(until_now, Duration::from_secs(10));
+/// ```
+pub fn set_pool_decay(interval: Duration) -> Duration {
+    let nanos = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(DECAY.swap(nanos, Ordering::Relaxed))
+}
+
+fn usual_limit() -> usize {
+    system::memory().map_or(usize::MAX, |(_, total)| (total / 8 / system::page_size()).max(FEW))
+}
+
+fn interval() -> Duration {
+    Duration::from_nanos(DECAY.load(Ordering::Relaxed))
+}
+
+fn limit_for(len: usize) -> usize {
+    match LIMIT.get() {
+        None if len <= FEW => usize::MAX,
+        _ => LIMIT.get_or_init(|| AtomicUsize::new(usual_limit())).load(Ordering::Relaxed),
+    }
+}
+
+/// Takes as many of a size as `into` has places for and as there are. Returns how many.
+pub(super) fn take(class: Class, into: &mut [Option<Free>]) -> usize {
+    if pooled() == 0 {
+        return 0;
+    }
+    let now = Instant::now();
+    let (count, due) = with_depot(|depot| {
+        depot.tick(now, interval());
+        (depot.take(class, into), depot.take_due(SOME))
+    });
+    go_back(due);
+    count
+}
+
+/// Puts some of a size there.
+pub(super) fn give(class: Class, some: impl IntoIterator<Item = Free>) {
+    let now = Instant::now();
+    let limit = limit_for(pooled());
+    let (mut over, due) = with_depot(|depot| {
+        depot.give(class, some);
+        depot.tick(now, interval());
+        (depot.over(class, limit, SOME), depot.take_due(SOME))
+    });
+    go_back(due);
+    while !over.is_empty() {
+        go_back(over);
+        over = with_depot(|depot| depot.over(class, limit, MANY));
+    }
+}
+
+/// Sees to what is in the depot for too long. Returns in how long there may be more to do, or None if nothing is there.
+///
+/// For a thread that has time: `is_idle` if it has nothing else to do.
+#[inline]
+pub(crate) fn tidy(is_idle: bool) -> Option<Duration> {
+    if pooled() == 0 { None } else { tidy_at(Instant::now(), if is_idle { MANY } else { SOME }) }
+}
+
+#[cold]
+#[inline(never)]
+fn tidy_at(now: Instant, most: usize) -> Option<Duration> {
+    let (due, next) = with_depot(|depot| {
+        depot.tick(now, interval());
+        let due = depot.take_due(most);
+        (due, depot.next(now, interval()))
+    });
+    go_back(due);
+    next
+}
+
+/// Gives all of it back to the slab, and its memory to the system.
+pub(super) fn trim() {
+    with_depot(Depot::condemn);
+    while go_back(with_depot(|depot| depot.take_due(MANY))) {}
+}
+
+fn with_depot<T>(f: impl FnOnce(&mut Depot<Free>) -> T) -> T {
+    let mut depot = DEPOT.lock();
+    let result = f(&mut depot);
+    POOLED.store(depot.len(), Ordering::Relaxed);
+    result
+}
+
+/// Gives stacks of one size back to the slab. Returns whether there were any.
+fn go_back(some: Vec<Free>) -> bool {
+    // SAFETY: whoever has a `Free` has the stack, and these are gone after this.
+    let mut slots: Vec<_> = some.into_iter().filter_map(|free| unsafe { Header::vacate(free.0) }).collect();
+    // SAFETY: as above.
+    unsafe { slab::give_back(&mut slots) };
+    !slots.is_empty()
+}
