@@ -3,7 +3,7 @@
 //! They may be terminals, pipes or sockets that other processes use too, and whether one blocks is the same for all of them: so that is
 //! left alone. What can be told with each call not to wait is (a socket), and what can be opened once more gets a description of its
 //! own, which does not block (a pipe or a terminal, on Linux). Anything else is asked first whether there is room, and gets no more at
-//! once than a pipe then has room for: the thread waits only where another process has been quicker in between.
+//! once than there is room for then (a byte, if it is a terminal): the thread waits only where another process has been quicker in between.
 
 use super::Beside;
 use crate::cancelled::Cancelled;
@@ -12,6 +12,7 @@ use crate::sync::faces::lock;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use core::fmt::{self, Write as _};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
 use socket2::SockRef;
 use std::fs::File;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -212,12 +213,12 @@ struct Target {
 /// How not to wait.
 #[derive(Clone, Copy)]
 enum Way {
-    /// It is a file, or has a description that is ours and does not block.
+    /// It is a file, or has a description that is ours and does not block, or fails.
     Plain,
     /// A socket, which is told with each call.
     Told,
-    /// It is asked whether there is room.
-    Asked,
+    /// It is asked whether there is room: for so much then.
+    Asked(usize),
 }
 
 impl Output {
@@ -245,11 +246,18 @@ impl Target {
     fn new(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let file = File::from(fd.try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
-        let (file, way) = match own_description(&file) {
+        // The call is to fail then: nothing would tell of room, and with a description of its own it would not.
+        let is_for_reads = fcntl_getfl(&file)? & OFlags::RWMODE == OFlags::RDONLY;
+        let (file, way) = match own_description(&file).filter(|_| !is_for_reads) {
             Some(own) => (own, Way::Plain),
+            None if is_for_reads => (file, Way::Plain),
             None if kind.is_file() => (file, Way::Plain),
             None if kind.is_socket() => (file, Way::Told),
-            None => (file, Way::Asked),
+            // A terminal that has room has room for one.
+            None => {
+                let most = if file.is_terminal() { 1 } else { libc::PIPE_BUF };
+                (file, Way::Asked(most))
+            }
         };
         Ok(Self { source: Source::new(Arc::new(file)), way, room: Beside::new() })
     }
@@ -282,12 +290,11 @@ impl Way {
         match self {
             Self::Plain => file.write(bytes),
             Self::Told => SockRef::from(file).send_with_flags(bytes, libc::MSG_DONTWAIT),
-            Self::Asked => {
+            Self::Asked(most) => {
                 let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
                 match poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&at_once))? {
                     0 => Err(ErrorKind::WouldBlock.into()),
-                    // A pipe that has room has room for that much.
-                    _ => file.write(&bytes[..bytes.len().min(libc::PIPE_BUF)]),
+                    _ => file.write(&bytes[..bytes.len().min(most)]),
                 }
             }
         }

@@ -37,6 +37,8 @@ impl Worker {
         }
         let tidied = self.tidy_stacks(true);
         if tidied == Some(Duration::ZERO) {
+            // There is more of that. Who waits for I/O does not wait for it.
+            self.poll_io();
             return;
         }
         let deadline = self.timers().borrow().next();

@@ -1,9 +1,11 @@
 //! A descriptor whose calls block the task, and outside of tasks the thread.
 
+use super::cancel;
 use super::claim::{Limit, Stopped, suspend_until};
 use super::current::{self, Current, Running, tell_wait};
 pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
+use crate::cancelled::Cancelled;
 use core::fmt;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
@@ -80,6 +82,8 @@ impl<T: AsFd> Source<T> {
         let mut limit = None;
         loop {
             let (seen, is_empty) = self.seen(direction);
+            // What is there goes to whoever asks for it, also to one that was cancelled before: nobody is told of that then.
+            let is_empty = is_empty && may_wait();
             if !is_empty {
                 match attempt(&self.io) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -96,7 +100,9 @@ impl<T: AsFd> Source<T> {
             let limit = *limit.get_or_insert_with(|| Limit::from(longest));
             self.in_a_row.store(0, Ordering::Relaxed);
             if let Err(stopped) = Self::wait([self], direction, limit, [seen]) {
-                return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
+                // A cancellation that has come since has been told of, and nothing has been read.
+                let is_over = is_empty && Cancelled::find_in(&stopped).is_none();
+                return if is_over { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
             }
         }
     }
@@ -130,8 +136,11 @@ impl<T: AsFd> Source<T> {
         self.in_a_row.store(calls + 1, Ordering::Relaxed);
         if calls >= IN_A_ROW {
             self.in_a_row.store(0, Ordering::Relaxed);
-            // What is there is returned all the same.
-            let _ = super::yield_now();
+            match running() {
+                // What is there is returned all the same: a cancellation is not told of here.
+                Some(running) => _ = running.yield_now(),
+                None => std::thread::yield_now(),
+            }
         }
     }
 
@@ -271,6 +280,12 @@ impl From<Option<Duration>> for Limit {
 fn running<'a>() -> Option<&'a Running> {
     // SAFETY: it is used in the frames of the task that it is of, by the calls of a source, and given to nobody.
     unsafe { Current::get() }.map(|current| current.running)
+}
+
+/// Whether a wait of the calling task would begin.
+#[inline(always)]
+fn may_wait() -> bool {
+    running().is_none_or(|running| running.can_switch() && !cancel::is_pending(running))
 }
 
 /// What is there wins, although no event has told of it yet.

@@ -50,6 +50,27 @@ fn what_is_there_wins_although_no_event_has_told_of_it() {
     });
 }
 
+/// Its result is the result, and no late one: nobody was told of the cancellation.
+#[test]
+fn a_call_that_was_cancelled_before_takes_what_is_there() {
+    on(1, || {
+        let (mut here, mut there) = pair().expect("a pair");
+        here.write_all(b"a").expect("room");
+        assert_eq!(there.read(&mut [0; 8]).expect("it comes"), 1, "and nothing is left");
+        here.write_all(b"b").expect("room");
+        await_arrival(&there);
+        let read = task::timeout(Duration::ZERO, || there.read(&mut [0; 8]));
+        assert_eq!(read.expect("it is in time").expect("it is there"), 1);
+        // Now and then the others get their turn in between.
+        for _ in 0..200 {
+            here.write_all(b"c").expect("room");
+            await_arrival(&there);
+            let read = task::timeout(Duration::ZERO, || there.read(&mut [0; 1]));
+            assert_eq!(read.expect("it is in time").expect("it is there"), 1);
+        }
+    });
+}
+
 #[test]
 fn what_follows_urgent_data_is_read() {
     on(1, || {

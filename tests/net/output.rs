@@ -167,6 +167,46 @@ fn a_terminal_that_nobody_looks_at() {
     drop(put);
 }
 
+/// Of another user, say: it can have no description of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_cannot_be_opened_again() {
+    if !alone("output::a_terminal_that_cannot_be_opened_again", "ulimit -n 64;") {
+        return;
+    }
+    let (mut here, there) = crate::terminal::terminal();
+    let put = Put::new(&there);
+    let mut files = all_descriptors();
+    files.pop();
+    stdout().write_all(&[b'x'; 999]).expect("room");
+    drop(files);
+    on(1, || {
+        let writes = task::spawn_local(|| stdout().write_all(&[b'x'; MUCH / 8]));
+        task::yield_now().expect("it waits now");
+        assert!(!writes.is_finished());
+        let reads = std::thread::spawn(move || {
+            let mut came = vec![0; 999 + MUCH / 8];
+            here.read_exact(&mut came).map(|()| (here, came.iter().all(|byte| *byte == b'x')))
+        });
+        writes.join().expect("no panic").expect("it is read");
+        assert!(reads.join().expect("no panic").expect("all of it").1);
+    });
+    drop(put);
+}
+
+/// A pipe could be opened again, for writes.
+#[test]
+fn what_is_open_for_reads_is_not_written_to() {
+    if !alone("output::what_is_open_for_reads_is_not_written_to", "") {
+        return;
+    }
+    let (reader, _writer) = std::io::pipe().expect("a pipe");
+    let put = Put::new(&reader);
+    let written = on(1, || stdout().write(b"x"));
+    drop(put);
+    written.expect_err("std says so too");
+}
+
 /// Where it can have no description of its own, it is asked whether there is room.
 #[test]
 fn a_cancelled_write_to_what_is_asked_has_written_nothing() {
