@@ -14,12 +14,12 @@
     .cfi_undefined x30
     hint #36                    // bti j
     ldr x8, [x3, #32]           // the Root record
-    ldr x9, [x3, #40]
+    ldr x16, [x3, #40]
     ldr x30, [x3, #24]
     str x2, [x8, #32]           // root.link
     mov x29, x8                 // the chain of frame pointers goes on over the records in the Root
     add sp, x3, #32
     mov x1, x0                  // entry(root, kind)
     mov x0, x8
-    br x9
+    br x16                      // not any other: a `bti c` at the beginning of a function lets in this one
     .cfi_endproc

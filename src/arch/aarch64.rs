@@ -8,7 +8,7 @@ use core::arch::{asm, naked_asm};
 /// # Safety
 ///
 /// `target` is the stack pointer of a parked side of this thread that nobody else will wake. What it expects of the
-/// message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and untouched while
+/// message (the kinds it knows, what the words mean) holds. The stacks of both sides stay mapped and untouched while
 /// they are parked.
 #[inline(always)]
 pub(crate) unsafe fn resume(target: StackPointer, mut kind: usize, mut words: Words) -> Arrival {

@@ -155,7 +155,7 @@ fn current<'a>() -> &'a Side {
 /// # Safety
 ///
 /// `target` is the stack pointer of a parked side of this thread that nobody else will wake, and a coroutine's. What it
-/// expects of the message (the kinds it knows, what the word means) holds. The stacks of both sides stay mapped and
+/// expects of the message (the kinds it knows, what the words mean) holds. The stacks of both sides stay mapped and
 /// untouched while they are parked.
 pub(crate) unsafe fn resume(target: StackPointer, kind: usize, words: Words) -> Arrival {
     let me = Side {

@@ -187,7 +187,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     ///
     /// # Safety
     ///
-    /// `kind` and `word` are those of this coroutine's end.
+    /// `kind` and `words` are those of this coroutine's end.
     #[inline(always)]
     pub(super) unsafe fn collect(&mut self, kind: usize, words: Words) -> Outcome<R, E> {
         // SAFETY: what they carry is in place until the stack is released.
@@ -340,7 +340,7 @@ pub(super) fn refusal<T, E>(control: NonNull<Control>, value: T) -> SendError<T,
 ///
 /// # Safety
 ///
-/// `kind` and `word` are those of the end of a coroutine with these types, whose stack has not been released.
+/// `kind` and `words` are those of the end of a coroutine with these types, whose stack has not been released.
 #[inline(always)]
 unsafe fn outcome<R, E>(kind: usize, words: Words) -> Outcome<R, E> {
     debug_assert!(kind == RETURNED || kind == FAILED);

@@ -31,6 +31,9 @@ pub(super) struct Error {
     pub(super) data: *mut c_void,
 }
 
+// The functions of the inline header hand over two words of what comes to a yield.
+const _: () = assert!(size_of::<Error>() <= 2 * size_of::<usize>());
+
 impl Error {
     pub(super) const NONE: Self = Self { code: 0, data: ptr::null_mut() };
 }

@@ -33,7 +33,7 @@ static ERRORS: Mutex<Output> = Mutex::new(Output::new());
 /// buffer, and block the thread.
 ///
 /// Whether the descriptor blocks is not changed, as other processes may use it too. It is looked at once, by the first call that writes:
-/// if it is replaced after that, what was there before is still written to. As long as there is no descriptor left to look at it by,
+/// if it is replaced after that, what was there before is still written to, and of a pipe the reader sees no end. As long as there is no descriptor left to look at it by,
 /// the call is std's, and blocks the thread.
 ///
 /// A `write` that is cancelled has written nothing; `write_all` and `writeln!` may have written some. What there is room for is

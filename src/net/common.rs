@@ -251,7 +251,8 @@ macro_rules! socket {
             }
 
             /// Whether a call that would wait fails instead, with [`WouldBlock`](std::io::ErrorKind::WouldBlock), as in std. Such a
-            /// call tries once, and lets no other task run, in a task that is cancelled too. Calls of other tasks that wait by now
+            /// call tries once, and lets no other task run, in a task that is cancelled too; but `send_file` reads the file
+            /// on another thread all the same. Calls of other tasks that wait by now
             /// go on waiting.
             ///
             /// Unlike std's this is not shared with clones: like a timeout it belongs to the value, and a clone starts with the

@@ -67,7 +67,10 @@ macro_rules! send_file {
             /// # Errors
             ///
             /// Of the file and of the socket; when the task is cancelled, or the time is over, while there is no room: then nothing
-            /// has been sent.
+            /// has been sent. A start beyond what files can have fails (`EOVERFLOW`, `EINVAL`).
+            ///
+            /// Neither reaches a call that waits for its turn on a thread, or for the disk. And where SIGPIPE is not ignored, as in
+            /// programs whose main is not Rust's, a peer that has hung up raises it.
             ///
             /// # Examples
             ///

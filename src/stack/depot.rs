@@ -87,9 +87,14 @@ impl<T> Depot<T> {
         self.len += shelf.free.len() - before;
     }
 
-    /// What is more than `limit`, of that size and oldest first, but for those that others may see to.
+    /// What is more than `limit`, oldest first: of a size that nobody has needed lately, or else of this one, if there are any.
     pub(super) fn over(&mut self, class: Class, limit: usize, most: usize) -> Vec<T> {
-        let shelf = &mut self.shelves[class.index()];
+        let own = class.index();
+        // Sizes that nobody has needed lately do not keep others out.
+        let worth = |place: usize| (self.shelves[place].least, place == own, self.shelves[place].free.len());
+        let place =
+            (0..CLASSES).filter(|&place| !self.shelves[place].free.is_empty()).max_by_key(|&place| worth(place));
+        let shelf = &mut self.shelves[place.unwrap_or(own)];
         let count = self.len.saturating_sub(limit).min(shelf.free.len()).min(most);
         self.len -= count;
         shelf.drain(count)
@@ -224,5 +229,18 @@ mod tests {
         assert_eq!(depot.0.over(CLASS, 0, 5), [3, 4, 5, 6, 7]);
         assert_eq!(depot.take(9), [9, 8]);
         assert_eq!((depot.0.len(), depot.0.over(CLASS, 0, 5)), (0, vec![]));
+    }
+
+    #[test]
+    fn over_the_limit_what_nobody_needs_goes_before_what_comes() {
+        let mut depot = Timed::with(10);
+        let other = Class::of_index(CLASS.index() + 1);
+        depot.0.give(other, 50..53);
+        assert_eq!(depot.0.over(other, 12, 9), [50], "both have come just now");
+        assert_eq!(depot.pass(10), []);
+        depot.0.give(other, 60..63);
+        assert_eq!(depot.0.over(other, 12, 9), [0, 1, 2], "these have been there all the time");
+        assert_eq!(depot.take(9).len(), 7);
+        assert_eq!(depot.0.over(CLASS, 1, 9), [51, 52, 60, 61], "of its own there is none");
     }
 }

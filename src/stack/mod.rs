@@ -30,7 +30,7 @@
 //! The pool has no thread of its own for this. It is done by threads that make and end more coroutines than they keep
 //! stacks for, and by the workers of a [runtime](crate::run), above all when they have nothing to do: so a server that has had
 //! a burst gets small again by itself, within twenty seconds. A program without a runtime that has had many coroutines,
-//! and goes on with few, calls [`trim`].
+//! and goes on with few, calls [`trim`]; so does a thread that is no worker, if it has a burst while all workers sleep.
 //!
 //! # How large?
 //!

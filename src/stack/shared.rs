@@ -37,8 +37,8 @@ static DECAY: AtomicU64 = AtomicU64::new(10_000_000_000);
 /// How many may be in it, once that was asked for.
 static LIMIT: OnceLock<AtomicUsize> = OnceLock::new();
 
-/// So many may be in it without a look at how much memory there is.
-const FEW: usize = 16 * 1024;
+/// So many may be in it without a look at how much memory there is: 16 MiB, with a page each.
+const FEW: usize = 4 * 1024;
 /// How many go back to the slab at once while their thread has something else to do. Neighbours cost the system a
 /// quarter of what they cost one by one.
 const SOME: usize = 32;
@@ -70,7 +70,7 @@ pub fn pooled() -> usize {
 ///
 /// What is more gives its memory back at once. Each keeps a page at least, and as much as the deepest coroutine on it has
 /// touched; that is what to divide a number of bytes by. Until it is chosen, a page each may come to an eighth of the memory
-/// that the machine, or the process's control group, has.
+/// that the machine, or the process's control group, has, and in any case to 16 MiB. Where that is not known (it is on Linux) there is no limit.
 ///
 /// # Examples
 ///
@@ -83,9 +83,7 @@ pub fn pooled() -> usize {
 /// ```
 pub fn set_max_pooled(stacks: usize) -> usize {
     let until_now = LIMIT.get_or_init(|| AtomicUsize::new(usual_limit())).swap(stacks, Ordering::Relaxed);
-    if pooled() > stacks {
-        trim();
-    }
+    while pooled() > stacks && go_back(with_depot(|depot| depot.over(Class::DEFAULT, stacks, MANY))) {}
     until_now
 }
 
