@@ -448,17 +448,22 @@ fn sets_tell_of_tasks_as_they_end() {
         assert_eq!(ended, [5, 20, 40]);
         assert!(set.is_empty() && set.join_next().expect("not cancelled").is_none());
         // Dropped, it cancels.
-        let left = std::sync::Arc::new(AtomicUsize::new(0));
-        let inner = std::sync::Arc::clone(&left);
+        let has_come_to = std::sync::Arc::new(AtomicUsize::new(0));
+        let inner = std::sync::Arc::clone(&has_come_to);
         set.spawn(move || {
+            inner.store(1, Ordering::Relaxed);
             let parked = task::park();
-            inner.fetch_add(1, Ordering::Relaxed);
+            inner.store(2, Ordering::Relaxed);
             parked.map(|()| 0)
         });
-        task::sleep(Duration::from_millis(5)).expect("not cancelled");
+        let come_to = |place| {
+            while has_come_to.load(Ordering::Relaxed) < place {
+                task::yield_now().expect("not cancelled");
+            }
+        };
+        // One that has not begun would not begin any more.
+        come_to(1);
         drop(set);
-        while left.load(Ordering::Relaxed) == 0 {
-            task::yield_now().expect("not cancelled");
-        }
+        come_to(2);
     });
 }
