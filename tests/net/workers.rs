@@ -1,7 +1,7 @@
 //! One descriptor and several workers, each of which has a poller of its own.
 
+use super::stdin::alone;
 use super::{all_descriptors, descriptors, on, pair};
-use crate::process::{Outside, inside};
 use crate::slow::SLOW;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -157,10 +157,8 @@ fn only_those_watch_it_whose_tasks_wait_or_were_the_last_to() {
 
 #[test]
 fn without_descriptors_for_all_pollers_the_first_wait_says_so() {
-    if inside().is_none() {
-        let ended = Outside { prelude: "ulimit -n 64;", ..Default::default() }
-            .run("workers::without_descriptors_for_all_pollers_the_first_wait_says_so", "inside");
-        return ended.assert_success();
+    if !alone("workers::without_descriptors_for_all_pollers_the_first_wait_says_so", "ulimit -n 64;") {
+        return;
     }
     let runtime = Runtime::builder().workers(2).virtual_clock(true).build().expect("a runtime");
     runtime.run(|| {
