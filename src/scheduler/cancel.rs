@@ -143,7 +143,7 @@ fn settle(running: &Running) {
 /// The cancellation that reaches the place where the task is now: the outermost one.
 #[inline(always)]
 pub(super) fn pending(running: &Running) -> Option<Cancelled> {
-    if !running.header().cancel.hint.load(Ordering::SeqCst) {
+    if !running.header().cancel_hint.load(Ordering::SeqCst) {
         return None;
     }
     pending_slow(running, true)
@@ -152,7 +152,7 @@ pub(super) fn pending(running: &Running) -> Option<Cancelled> {
 /// Whether there is one. Nobody counts as told by this.
 #[inline(always)]
 pub(super) fn is_pending(running: &Running) -> bool {
-    running.header().cancel.hint.load(Ordering::SeqCst) && pending_slow(running, false).is_some()
+    running.header().cancel_hint.load(Ordering::SeqCst) && pending_slow(running, false).is_some()
 }
 
 /// [`pending`]; whoever was cancelled learns that somebody was told only if `tell`.
@@ -164,7 +164,7 @@ fn pending_slow(running: &Running, tell: bool) -> Option<Cancelled> {
     let mut found: Option<(&Cancelled, Option<&Node>)> = None;
     loop {
         let Some(node) = next else {
-            if let Some(whole) = running.header().cancel.whole.get() {
+            if let Some(whole) = running.header().cancelled.get() {
                 found = Some((whole, None));
             }
             break;

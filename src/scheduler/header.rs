@@ -52,12 +52,14 @@ pub(super) struct Origin {
 
 /// What is known of a task. Who may touch what (invariant 19):
 ///
-/// - `join`, `cancel`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
+/// - `join`, `cancel_hint`, `cancelled`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
 /// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
 /// - `locals`, `spans`, `seat`: likewise, and from then on its worker;
 /// - `joiner`: see the join word;
 /// - the rest: the worker that has started the task.
+///
+/// From `next` to `body` is what a switch needs, close together.
 #[repr(C)]
 pub(crate) struct Header {
     pub(super) vtable: &'static VTable,
@@ -66,6 +68,11 @@ pub(crate) struct Header {
     pub(super) owner: Cell<Option<&'static Remote>>,
     pub(super) running: Cell<*const Running>,
     pub(super) cell: AtomicPtr<WaitCell>,
+    /// Whether the task, or something in it, has been cancelled: then the suspended part of the task looks closer.
+    pub(super) cancel_hint: AtomicBool,
+    /// What it looks at first when it goes on, if it has waited for I/O. Only a hint: it may be gone.
+    #[cfg(unix)]
+    pub(super) looks_at: Cell<*const ()>,
     pub(super) body: UnsafeCell<Option<Body>>,
     /// Where the worker's list of started tasks has it.
     pub(super) listed: Cell<usize>,
@@ -76,7 +83,8 @@ pub(crate) struct Header {
     pub(super) spans: Cell<Option<super::spans::Spans>>,
     /// The place in a scope, to be left at the very end.
     pub(super) seat: Cell<Option<Seat>>,
-    pub(super) cancel: Cancel,
+    /// That the task as a whole has been cancelled.
+    pub(super) cancelled: OnceLock<Cancelled>,
     pub(super) park: ParkWord,
     /// Likewise for the wakers of this task.
     pub(super) await_: ParkWord,
@@ -103,14 +111,6 @@ impl Joiner {
     }
 }
 
-/// Whether a task, or something in it, has been cancelled.
-pub(super) struct Cancel {
-    /// Anything at all: then the suspended part of the task looks closer.
-    pub(super) hint: AtomicBool,
-    /// The task as a whole.
-    pub(super) whole: OnceLock<Cancelled>,
-}
-
 impl Header {
     #[inline(always)]
     pub(super) fn new(vtable: &'static VTable, origin: Origin, locals: Option<Arc<Locals>>) -> Self {
@@ -121,6 +121,9 @@ impl Header {
             owner: Cell::new(None),
             running: Cell::new(ptr::null()),
             cell: AtomicPtr::new(ptr::null_mut()),
+            cancel_hint: AtomicBool::new(false),
+            #[cfg(unix)]
+            looks_at: Cell::new(ptr::null()),
             body: UnsafeCell::new(None),
             listed: Cell::new(usize::MAX),
             joiner: UnsafeCell::new(None),
@@ -128,7 +131,7 @@ impl Header {
             #[cfg(feature = "tracing")]
             spans: Cell::new(None),
             seat: Cell::new(None),
-            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
+            cancelled: OnceLock::new(),
             park: ParkWord::new(),
             await_: ParkWord::new(),
             parked: AtomicU64::new(0),
@@ -157,7 +160,7 @@ impl Header {
 
     /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
     pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
-        if self.join.is_complete() || self.cancel.whole.set(cancelled).is_err() {
+        if self.join.is_complete() || self.cancelled.set(cancelled).is_err() {
             return false;
         }
         self.interrupt(0);
@@ -166,7 +169,7 @@ impl Header {
 
     /// Lets the task know that something at this `depth` of it was cancelled: wakes it, if it waits where that reaches.
     pub(super) fn interrupt(&self, depth: u32) {
-        self.cancel.hint.store(true, Ordering::SeqCst);
+        self.cancel_hint.store(true, Ordering::SeqCst);
         // SAFETY: cells are never freed.
         let Some(cell) = (unsafe { self.cell.load(Ordering::SeqCst).as_ref() }) else { return };
         let this = NonNull::from(self);

@@ -29,7 +29,7 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
         let vtable = header.vtable;
         // SAFETY: nobody has run or refused it before.
         unsafe {
-            match header.cancel.whole.get() {
+            match header.cancelled.get() {
                 Some(cancelled) => {
                     let seat = header.seat.take();
                     seat.iter().for_each(Seat::refuse);

@@ -1,5 +1,7 @@
 //! A worker's own queues.
 
+#[cfg(unix)]
+use super::ahead::Ahead;
 use super::header::Header;
 use super::inbox::{Linked, set_next};
 use core::cell::{Cell, RefCell};
@@ -11,11 +13,18 @@ use std::collections::VecDeque;
 pub(super) struct Ready {
     first: Cell<*mut Header>,
     last: Cell<*mut Header>,
+    #[cfg(unix)]
+    pub(super) ahead: Ahead,
 }
 
 impl Ready {
     pub(super) fn new() -> Self {
-        Self { first: Cell::new(ptr::null_mut()), last: Cell::new(ptr::null_mut()) }
+        Self {
+            first: Cell::new(ptr::null_mut()),
+            last: Cell::new(ptr::null_mut()),
+            #[cfg(unix)]
+            ahead: Ahead::new(),
+        }
     }
 
     #[inline(always)]
@@ -53,6 +62,7 @@ impl Ready {
     pub(super) unsafe fn rotate(&self, task: NonNull<Header>) {
         let (first, last) = (self.first.get(), self.last.replace(task.as_ptr()));
         debug_assert!(!first.is_null());
+        self.tell_of_leaving(first);
         // SAFETY: by this function's contract the link of `task` is ours; what is in the queue is valid.
         unsafe {
             Header::set_next(task, ptr::null_mut());
@@ -63,6 +73,13 @@ impl Ready {
                 Header::set_next(NonNull::new_unchecked(last), task.as_ptr());
             }
         }
+    }
+
+    /// The first leaves the queue, the only way out of it.
+    #[inline(always)]
+    fn tell_of_leaving(&self, _first: *mut Header) {
+        #[cfg(unix)]
+        self.ahead.forget(_first);
     }
 
     /// Calls `f` with each, in order. It must not touch the queue.
@@ -78,6 +95,7 @@ impl Ready {
     #[inline(always)]
     pub(super) fn pop(&self) -> Option<NonNull<Header>> {
         let first = NonNull::new(self.first.get())?;
+        self.tell_of_leaving(first.as_ptr());
         // SAFETY: what is in the queue is valid, and its link the queue's.
         let next = unsafe { Header::next(first) };
         self.first.set(next);

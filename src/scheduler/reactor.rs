@@ -9,7 +9,7 @@
 //! another by now, harms nobody: a key is an index and a generation, and one that is stale by its generation is passed over.
 #![forbid(unsafe_code)]
 
-use super::ahead::fetch_slot;
+use super::ahead::{fetch_cell, fetch_slot};
 use super::poller::{Event, Events, KEY_MASK, Poller};
 use super::suspend::Resumer;
 use core::mem;
@@ -238,6 +238,7 @@ impl Poll<'_> {
             }
         }
         reactor.count_waiters(|waiters| waiters - woken.len());
+        woken.iter().for_each(fetch_cell);
         for waiter in woken.drain(..) {
             let _ = waiter.send(());
         }

@@ -7,6 +7,7 @@ pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
 use crate::cancelled::Cancelled;
 use core::fmt;
+use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -189,6 +190,9 @@ impl<T: AsFd> Source<T> {
         }
         let mut numbers = [None; N];
         running.worker().ready.fetch_ahead();
+        if let Some((key, _)) = seen[0] {
+            running.header().looks_at.set(ptr::from_ref(reactor.slot(key)).cast());
+        }
         let waited = suspend_until(limit, false, |resumer| {
             tell_wait("I/O", None);
             for (number, seen) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
