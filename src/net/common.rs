@@ -52,7 +52,7 @@ impl<T: AsFd> Inner<T> {
     }
 
     /// Calls `attempt` until it need not wait. Where there are no limits they cost one branch.
-    #[inline]
+    #[inline(always)]
     fn call<R>(
         &self,
         direction: Direction,
@@ -68,11 +68,13 @@ impl<T: AsFd> Inner<T> {
         self.source.call_emptying(direction, longest, attempt, has_emptied)
     }
 
+    #[inline(always)]
     pub(super) fn read<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.call(Direction::Read, attempt, |_| false)
     }
 
     /// [`read`](Self::read) of at most so many bytes of a stream.
+    #[inline(always)]
     pub(super) fn read_stream(
         &self,
         _length: usize,
@@ -83,11 +85,12 @@ impl<T: AsFd> Inner<T> {
 
     /// [`read_stream`](Self::read_stream) of TCP: one that brings fewer bytes has emptied the socket, as epoll(7) says, and an event
     /// tells of the end and of urgent data, at which it stops as well. Of a Unix socket it stops at descriptors too, untold.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_tcp(&self, length: usize, attempt: impl FnMut(&T) -> io::Result<usize>) -> io::Result<usize> {
         self.call(Direction::Read, attempt, |read| (1..length).contains(read))
     }
 
+    #[inline(always)]
     pub(super) fn write<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.call(Direction::Write, attempt, |_| false)
     }
@@ -411,60 +414,6 @@ macro_rules! timeouts {
     };
 }
 
-/// Reading, by this method of [`Inner`], and writing, through a reference too.
-macro_rules! stream {
-    ($name:ident, $std:ty, $read:ident) => {
-        impl Read for &$name {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                self.0.$read(buffer.len(), |mut socket: &$std| socket.read(buffer))
-            }
-
-            fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                let length = buffers.iter().map(|buffer| buffer.len()).sum();
-                self.0.$read(length, |mut socket: &$std| socket.read_vectored(buffers))
-            }
-        }
-
-        impl Read for $name {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                (&*self).read(buffer)
-            }
-
-            fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-                (&*self).read_vectored(buffers)
-            }
-        }
-
-        impl Write for &$name {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.write(|mut socket: &$std| socket.write(bytes))
-            }
-
-            fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.0.write(|mut socket: &$std| socket.write_vectored(buffers))
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-
-        impl Write for $name {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                (&*self).write(bytes)
-            }
-
-            fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                (&*self).write_vectored(buffers)
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-    };
-}
-
 /// Methods that are std's and do not wait.
 macro_rules! forward {
     ($name:ident: $($(#[$doc:meta])* $method:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
@@ -483,4 +432,4 @@ macro_rules! forward {
     };
 }
 
-pub(super) use {forward, socket, stream, timeouts};
+pub(super) use {forward, socket, timeouts};

@@ -51,6 +51,7 @@ mod address;
 mod common;
 mod datagram;
 mod file;
+mod stream;
 mod tcp;
 mod udp;
 mod unix;

@@ -1,8 +1,9 @@
 //! TCP.
 
 use super::address::{ConnectError, ToSocketAddrs};
-use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use super::common::{self, Inner, forward, is_cancelled, socket, timeouts};
 use super::file::send_file;
+use super::stream::stream;
 use crate::scheduler::Direction;
 use core::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};

@@ -1,7 +1,8 @@
 //! Unix sockets.
 
-use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
+use super::common::{self, Inner, forward, is_cancelled, socket, timeouts};
 use super::file::send_file;
+use super::stream::stream;
 use crate::scheduler::Direction;
 use core::fmt;
 use socket2::SockAddr;

@@ -71,7 +71,9 @@ impl<T: AsFd> Source<T> {
 
     /// [`call`](Self::call) of what can tell by its result that it has left nothing behind that could be read: the next one waits
     /// without a try, unless there has been an event.
-    #[inline]
+    ///
+    /// What need not be done often is in functions of its own, and the rest, with `attempt`, where it is called: see `net/stream.rs`.
+    #[inline(always)]
     pub(crate) fn call_emptying<R>(
         &self,
         direction: Direction,
@@ -87,25 +89,37 @@ impl<T: AsFd> Source<T> {
             let is_empty = is_empty && may_wait();
             if !is_empty {
                 match attempt(&self.io) {
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     Ok(result) => {
                         if has_emptied(&result) {
                             tell_empty(seen);
                         }
                         return Ok(result);
                     }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                     Err(error) => return Err(error),
                 }
             }
-            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
-            self.in_a_row.store(0, Ordering::Relaxed);
-            if let Err(stopped) = Self::wait([self], direction, limit, [seen]) {
+            if let Err(stopped) = self.wait_alone(direction, &mut limit, longest, seen) {
                 // A cancellation that has come since has been told of, and nothing has been read.
                 let is_over = is_empty && Cancelled::find_in(&stopped).is_none();
                 return if is_over { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
             }
         }
+    }
+
+    /// [`wait`](Self::wait), until `limit`, which begins with the first wait of a call.
+    #[inline(never)]
+    fn wait_alone(
+        &self,
+        direction: Direction,
+        limit: &mut Option<Limit>,
+        longest: Option<Duration>,
+        seen: Seen,
+    ) -> io::Result<()> {
+        let limit = *limit.get_or_insert_with(|| Limit::from(longest));
+        self.in_a_row.store(0, Ordering::Relaxed);
+        Self::wait([self], direction, limit, [seen])
     }
 
     /// [`call`](Self::call) that waits for any of several: what `attempt` tries is theirs.
@@ -131,17 +145,23 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Counts the calls in a row, about: those of several threads may count as one.
-    #[inline]
+    #[inline(always)]
     fn take_turn(&self) {
         let calls = self.in_a_row.load(Ordering::Relaxed);
         self.in_a_row.store(calls + 1, Ordering::Relaxed);
         if calls >= IN_A_ROW {
-            self.in_a_row.store(0, Ordering::Relaxed);
-            match running() {
-                // What is there is returned all the same: a cancellation is not told of here.
-                Some(running) => _ = running.yield_now(),
-                None => std::thread::yield_now(),
-            }
+            self.let_others_run();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn let_others_run(&self) {
+        self.in_a_row.store(0, Ordering::Relaxed);
+        match running() {
+            // What is there is returned all the same: a cancellation is not told of here.
+            Some(running) => _ = running.yield_now(),
+            None => std::thread::yield_now(),
         }
     }
 
