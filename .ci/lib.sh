@@ -144,16 +144,6 @@ readme_block() {
         README.md
 }
 
-# The names of the examples, one a line.
-examples() {
-    local path name
-    for path in examples/*.rs examples/*/main.rs; do
-        [ -e "$path" ] || continue
-        name=${path#examples/}; name=${name%.rs}
-        printf '%s\n' "${name%/main}"
-    done
-}
-
 # The tests of tests/ that run anywhere, as options of cargo. compile_fail judges rustc's words, so it runs where the
 # declared rustc runs natively, and only there; capi takes compilers of C, and has a step of its own; planted has no tests
 # but where .ci/sanitizers runs it.
