@@ -353,7 +353,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => f.debug_tuple("Cancelled").field(cancelled).finish(),
-            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message().unwrap_or("..")).finish(),
+            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.text()).finish(),
             Self::NoStack(error) => f.debug_tuple("NoStack").field(error).finish(),
             Self::Interrupted(cancelled) => f.debug_tuple("Interrupted").field(cancelled).finish(),
             Self::Itself => f.write_str("Itself"),
@@ -366,7 +366,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => write!(f, "the task did not run: {cancelled}"),
-            Self::Panicked(panic) => write!(f, "the task has panicked: {}", panic.message().unwrap_or("..")),
+            Self::Panicked(panic) => write!(f, "the task has panicked: {panic}"),
             Self::NoStack(error) => write!(f, "no stack for the task: {error}"),
             Self::Interrupted(cancelled) => write!(f, "the wait for the task was cut short: {cancelled}"),
             Self::Itself => f.write_str("a task cannot wait for itself"),
@@ -380,7 +380,8 @@ impl Error for JoinError {
         match self {
             Self::Cancelled(cancelled) | Self::Interrupted(cancelled) => Some(cancelled),
             Self::NoStack(error) => Some(&**error),
-            Self::Panicked(_) | Self::Itself | Self::Refused => None,
+            Self::Panicked(panic) => Some(panic),
+            Self::Itself | Self::Refused => None,
         }
     }
 }
