@@ -73,8 +73,8 @@ impl Worker {
         if let Some(reactor) = self.reactor.get() {
             return Ok(reactor);
         }
-        let reactor = &self.shared.reactors()?[self.index];
-        Ok(self.reactor.get_or_init(|| Arc::clone(reactor)))
+        let reactors = self.shared.reactors.get_or_make(self.shared.remotes.len())?;
+        Ok(self.reactor.get_or_init(|| Arc::clone(&reactors[self.index])))
     }
 
     /// The same, if any of them does now.

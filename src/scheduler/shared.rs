@@ -7,7 +7,7 @@ use super::inspect::Requests;
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
-use super::reactor::Reactor;
+use super::reactors::Reactors;
 use super::remote::Remote;
 use super::threads::Threads;
 use super::watch::{Observers, Watch};
@@ -24,8 +24,6 @@ use crossbeam_queue::SegQueue;
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
-#[cfg(unix)]
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,11 +52,8 @@ pub(crate) struct Shared {
     /// What was spawned from outside.
     pub(super) injector: SegQueue<Unstarted>,
     pub(super) clock: Clock,
-    /// Of each worker, all made when a task first waits for I/O.
     #[cfg(unix)]
-    pub(super) reactors: OnceLock<Box<[Arc<Reactor>]>>,
-    #[cfg(unix)]
-    makes_reactors: Mutex<()>,
+    pub(super) reactors: Reactors,
     /// What runs beside the workers, and for how many tasks.
     pub(super) threads: Arc<Threads>,
     pub(super) offloaded: AtomicUsize,
@@ -118,9 +113,7 @@ impl Shared {
             injector: SegQueue::new(),
             clock: Clock::new(config.has_virtual_clock),
             #[cfg(unix)]
-            reactors: OnceLock::new(),
-            #[cfg(unix)]
-            makes_reactors: Mutex::default(),
+            reactors: Reactors::default(),
             threads: Threads::new(&config.name, config.offload_threads),
             offloaded: AtomicUsize::new(0),
             requests: Requests::default(),
@@ -173,18 +166,6 @@ impl Shared {
             self.set_awake(&mut asleep, index);
             self.remotes[index].driver().unpark();
         }
-    }
-
-    /// What the tasks of each worker wait in for I/O. All are made at once: where the descriptors do not suffice, the first wait says
-    /// so, and not that of a task that happens to be the first on its worker.
-    #[cfg(unix)]
-    pub(super) fn reactors(&self) -> io::Result<&[Arc<Reactor>]> {
-        let _one_makes_them = self.makes_reactors.lock();
-        if let Some(reactors) = self.reactors.get() {
-            return Ok(reactors);
-        }
-        let made = self.remotes.iter().map(|_| Reactor::new().map(Arc::new)).collect::<io::Result<_>>()?;
-        Ok(self.reactors.get_or_init(|| made))
     }
 
     fn set_awake(&self, asleep: &mut [Sleep], index: usize) {
@@ -369,6 +350,8 @@ where
     });
     shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
     shared.drain();
+    #[cfg(unix)]
+    shared.reactors.end();
     drop(looking_on);
     core::mem::forget(guard);
     // Complete, so this does not wait.
