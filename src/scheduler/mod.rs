@@ -83,6 +83,8 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+#[cfg(unix)]
+pub(crate) use offload::offload_unless_late;
 #[cfg(feature = "capi")]
 pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};
