@@ -6,6 +6,13 @@ mod process;
 #[path = "../common/reports.rs"]
 mod reports;
 
+// Tools and emulators have locks of their own that are not free in a child.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "x86"),
+    not(any(switchback_asan, switchback_tsan, switchback_valgrind))
+))]
+mod fork;
 mod offload;
 #[cfg(unix)]
 mod signals;
