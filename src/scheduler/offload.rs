@@ -138,6 +138,8 @@ where
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CutShort {
     Never,
+    /// Of files that are sent, which is for Unix.
+    #[cfg_attr(not(unix), allow(dead_code))]
     UntilBegun,
     Always,
 }
@@ -288,7 +290,8 @@ impl Drop for Counted<'_> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::offload_unless_late;
     use crate::scheduler::{Limit, spawn_local, yield_now};
