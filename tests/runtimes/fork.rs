@@ -8,7 +8,7 @@ use switchback::Generator;
 
 /// More than a thread keeps free stacks for itself.
 const MANY: usize = 400;
-const FORKS: u64 = 40;
+const FORKS: u64 = 15;
 
 fn generator(first: u64) -> Generator<u64> {
     Generator::new(move |y| (first..).try_for_each(|n| y.yield_(n)))
