@@ -3,12 +3,17 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use switchback::task::{self, Errors, JoinError, JoinSet};
+use switchback::task::{self, Errors, JoinSet};
 use switchback::{CancelReason, Cancelled, Runtime, thread};
+#[cfg(panic = "unwind")]
+use {
+    std::panic::{self, AssertUnwindSafe},
+    std::sync::atomic::AtomicBool,
+    switchback::task::JoinError,
+};
 
 fn workers(count: usize) -> Runtime {
     Runtime::builder().workers(count).virtual_clock(count == 1).build().expect("a runtime")
