@@ -157,11 +157,13 @@ impl Header {
 
     /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
     pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
-        if self.join.is_complete() || self.cancel.whole.set(cancelled).is_err() {
+        // What is complete may still wait: in the destructor of an outcome that nobody wants.
+        let has_ended = self.join.is_complete();
+        if self.cancel.whole.set(cancelled).is_err() {
             return false;
         }
         self.interrupt(0);
-        true
+        !has_ended
     }
 
     /// Lets the task know that something at this `depth` of it was cancelled: wakes it, if it waits where that reaches.

@@ -14,7 +14,7 @@ use reports::reported;
 #[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use switchback::task::{self, JoinError};
@@ -150,6 +150,32 @@ fn a_task_that_does_not_leave_is_reported_and_leaked() {
     let reported = reported("stubborn");
     assert!(reported.contains(&Event::CancelIgnored), "{reported:?}");
     assert_eq!(reported.iter().filter(|event| **event == Event::NotEnded).count(), 2, "{reported:?}");
+}
+
+/// The outcome of a task that nobody waits for is dropped by the task, which is complete then, and not over.
+#[test]
+fn a_destructor_of_an_outcome_that_waits_is_cancelled_or_leaked_with_its_task() {
+    static RESULTS: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+    struct Waits {
+        leaves: bool,
+    }
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let result = if self.leaves { task::park() } else { task::shield(task::park) };
+            RESULTS.lock().expect("no panic inside").push(result.is_err());
+        }
+    }
+    for leaves in [true, false] {
+        let name = if leaves { "drops its outcome" } else { "never drops its outcome" };
+        assert_eq!(reported(name), []);
+        workers(1).run(|| {
+            let spawned = task::Builder::new().name(name).spawn_local(move || Waits { leaves }).expect("a runtime");
+            drop(spawned);
+            (0..3).for_each(|_| task::yield_now().expect("not cancelled"));
+        });
+        assert_eq!(reported(name), if leaves { vec![] } else { vec![Event::NotEnded] });
+    }
+    assert_eq!(*RESULTS.lock().expect("no panic inside"), [true]);
 }
 
 #[test]
