@@ -46,6 +46,14 @@ pub(crate) struct Config {
     pub(crate) observers: Observers,
 }
 
+impl Config {
+    /// When the grace period is over that begins now. One that no clock can tell is a century.
+    fn end_of_grace(&self) -> Instant {
+        const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+        Instant::now() + self.grace.min(CENTURY)
+    }
+}
+
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
     pub(super) config: Config,
@@ -361,7 +369,7 @@ where
         worker.run(|| handle.is_finished());
         shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
         shared.wake_all();
-        let deadline = Instant::now() + config.grace;
+        let deadline = config.end_of_grace();
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
         join_threads(&shared, threads, deadline);
@@ -420,7 +428,7 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
             let worker = Worker::new(Arc::clone(&of_thread), index, fresh);
             let all_ended = worker.on_this_thread(|| {
                 worker.run(|| of_thread.phase() != Phase::Open);
-                worker.close(Instant::now() + of_thread.config.grace)
+                worker.close(of_thread.config.end_of_grace())
             });
             of_thread.end_worker(index, all_ended);
             core::mem::forget(guard);

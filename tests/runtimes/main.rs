@@ -30,6 +30,10 @@ fn what_cannot_be_is_refused() {
     assert!(matches!(Runtime::builder().workers(2).seed(1).build(), Err(BuildError::SeedNeedsOneWorker)));
     let error = Runtime::builder().stack_size(usize::MAX).build().expect_err("no stack is so large");
     assert!(matches!(error, BuildError::Stack(_)), "{error}");
+    assert!(matches!(Runtime::builder().workers(usize::MAX).build(), Err(BuildError::TooManyWorkers)));
+    assert!(matches!(Runtime::builder().thread_name("a\0b").build(), Err(BuildError::ThreadName)));
+    // Nobody waits for so long, and nothing is left to wait for.
+    assert_eq!(Runtime::builder().workers(2).grace(Duration::MAX).build().expect("a runtime").run(|| 5), 5);
 }
 
 #[test]
