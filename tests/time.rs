@@ -224,3 +224,18 @@ fn thousands_sleep_at_once_and_each_wakes_at_its_time() {
         assert!(sleepers.into_iter().all(|sleeper| sleeper.join().expect("it ends well")));
     });
 }
+#[test]
+fn intervals_of_all_lengths() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let mut longest = task::interval(Duration::MAX);
+        assert_eq!(longest.tick(), Ok(start));
+        assert!(task::timeout(1_000_000 * SECOND, || longest.tick().is_err()).is_err(), "the next is far away");
+        // More ticks were missed than a `u32` counts.
+        let start = task::now();
+        let mut shortest = task::interval(Duration::from_nanos(1));
+        task::sleep(10 * SECOND).expect("not cancelled");
+        assert_eq!(shortest.tick(), Ok(start + 10 * SECOND));
+    });
+}
+
