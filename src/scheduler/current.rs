@@ -261,6 +261,13 @@ impl Current<'_> {
     #[inline(always)]
     pub(super) fn is_of(remote: &'static Remote) -> bool {
         Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.worker().remote, remote)))
+    /// Whether this is in the closure of a `suspend` of that task.
+    pub(super) fn registers(header: &Header) -> bool {
+        Self::with(|current| {
+            current.is_some_and(|Current { running }| ptr::eq(running.header(), header) && running.is_registering.get())
+        })
+    }
+
     }
 
     /// The newest task that has not started is likely to be what the current one is about to wait for.
