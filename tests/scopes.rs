@@ -425,6 +425,31 @@ fn a_scope_inside_of_a_generator_is_waited_for_wherever_that_is_dropped() {
     });
 }
 
+/// What is left of a shield in the task that it was opened in is found to be over when that waits again.
+#[test]
+fn a_shield_that_a_generator_has_carried_away_holds_nothing_off_any_more() {
+    use std::{cell::RefCell, rc::Rc};
+    use switchback::Generator;
+    workers(1).run(|| {
+        let place = Rc::new(RefCell::new(None));
+        let theirs = Rc::clone(&place);
+        let opener = task::spawn_local(move || {
+            let mut opens = Generator::<i32>::new(|y| task::shield(|| y.yield_(1).map(drop)));
+            assert_eq!(opens.next(), Some(1));
+            *theirs.borrow_mut() = Some(opens);
+            task::sleep(Duration::from_millis(1)).expect("not cancelled");
+            task::sleep(Duration::from_secs(60))
+        });
+        task::yield_now().expect("not cancelled");
+        drop(place.borrow_mut().take().expect("it is open"));
+        task::sleep(Duration::from_millis(2)).expect("not cancelled");
+        let start = task::now();
+        opener.cancel();
+        assert!(opener.join().expect("it ends well").is_err());
+        assert_eq!(task::now(), start);
+    });
+}
+
 #[test]
 fn join_all_returns_values_in_order_and_fails_as_one() {
     everywhere(|| {

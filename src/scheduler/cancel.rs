@@ -136,6 +136,14 @@ impl Drop for Entered {
     }
 }
 
+/// The depth of the innermost shield that is there, or 0. One that a generator has carried away may have been left in another task.
+#[cold]
+#[inline(never)]
+pub(super) fn shield_of(running: &Running) -> u32 {
+    settle(running);
+    running.shield.get()
+}
+
 /// Takes the nodes that were left off the inner end of the chain.
 fn settle(running: &Running) {
     let mut node = running.node.borrow_mut();

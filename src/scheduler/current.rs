@@ -1,6 +1,6 @@
 //! The task that runs: what it has on its stack, and how it is found.
 
-use super::cancel::Node;
+use super::cancel::{self, Node};
 use super::cell::WaitCell;
 use super::header::Header;
 use super::queue::Ready;
@@ -106,7 +106,11 @@ impl Running {
     /// Begins a wait, and returns where it can be claimed. No cancellation reaches one that is `shielded`.
     #[inline(always)]
     pub(super) fn begin(&self, slot: *mut (), shielded: bool) -> (&'static WaitCell, Generation) {
-        let shield = if shielded { u32::MAX } else { self.shield.get() };
+        let shield = match self.shield.get() {
+            _ if shielded => u32::MAX,
+            0 => 0,
+            _ => cancel::shield_of(self),
+        };
         if let Some(cell) = self.cell.get()
             && let Some(generation) = cell.begin(slot, ptr::null(), shield)
         {
@@ -257,10 +261,6 @@ impl Current<'_> {
         Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.header(), header)))
     }
 
-    /// Whether the current task is one of this worker.
-    #[inline(always)]
-    pub(super) fn is_of(remote: &'static Remote) -> bool {
-        Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.worker().remote, remote)))
     /// Whether this is in the closure of a `suspend` of that task.
     pub(super) fn registers(header: &Header) -> bool {
         Self::with(|current| {
@@ -268,6 +268,10 @@ impl Current<'_> {
         })
     }
 
+    /// Whether the current task is one of this worker.
+    #[inline(always)]
+    pub(super) fn is_of(remote: &'static Remote) -> bool {
+        Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.worker().remote, remote)))
     }
 
     /// The newest task that has not started is likely to be what the current one is about to wait for.
