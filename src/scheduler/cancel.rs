@@ -198,8 +198,9 @@ fn pending_slow(running: &Running, tell: bool) -> Option<Cancelled> {
         }
     }
     let (cancelled, node) = found?;
-    if let Some(node) = node.filter(|_| tell) {
-        node.was_told.store(true, Ordering::Relaxed);
+    if tell {
+        let was_told = node.map_or(&running.header().cancel.was_told, |node| &node.was_told);
+        was_told.store(true, Ordering::Relaxed);
     }
     Some(cancelled.clone())
 }

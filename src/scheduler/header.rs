@@ -109,6 +109,8 @@ pub(super) struct Cancel {
     pub(super) hint: AtomicBool,
     /// The task as a whole.
     pub(super) whole: OnceLock<Cancelled>,
+    /// A call in it has returned that.
+    pub(super) was_told: AtomicBool,
 }
 
 impl Header {
@@ -128,7 +130,7 @@ impl Header {
             #[cfg(feature = "tracing")]
             spans: Cell::new(None),
             seat: Cell::new(None),
-            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
+            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new(), was_told: AtomicBool::new(false) },
             park: ParkWord::new(),
             await_: ParkWord::new(),
             parked: AtomicU64::new(0),

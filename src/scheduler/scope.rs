@@ -94,7 +94,7 @@ where
     };
     let waited = shared.children.wait();
     drop(entered);
-    if waited.was_cancelled && (waited.was_refused || !shared.failures.lock().is_empty()) {
+    if waited.was_cancelled && (waited.was_refused || waited.was_told || !shared.failures.lock().is_empty()) {
         Children::tell();
     }
     let panicked = shared.children.take_panic();
