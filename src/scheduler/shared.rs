@@ -300,6 +300,12 @@ impl Shared {
         self.wake_all();
     }
 
+    /// Nothing is run any more.
+    fn close(&self) {
+        self.phase.store(Phase::Closed as u8, Ordering::SeqCst);
+        self.drain();
+    }
+
     /// Refuses what was spawned from outside when nothing is run any more.
     fn drain(&self) {
         // Either this sees what was queued, or `inject` that the runtime is closed.
@@ -375,8 +381,7 @@ where
         join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
     });
-    shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
-    shared.drain();
+    shared.close();
     drop(looking_on);
     core::mem::forget(guard);
     // Complete, so this does not wait.
@@ -462,6 +467,8 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
         shared.remotes.iter().for_each(|remote| remote.leave());
         return;
     }
+    // The destructors of a thread's locals may wait for what they spawn.
+    shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
     shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
 }

@@ -11,6 +11,7 @@ mod offload;
 mod signals;
 
 use reports::reported;
+use std::cell::RefCell;
 #[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use switchback::task::{self, JoinError};
-use switchback::{BuildError, CancelReason, Cancelled, Event, Runtime};
+use switchback::{BuildError, CancelReason, Cancelled, Event, Handle, Runtime};
 
 fn workers(count: usize) -> Runtime {
     Runtime::builder().workers(count).grace(Duration::from_millis(200)).build().expect("a runtime")
@@ -206,6 +207,26 @@ fn a_task_that_computes_for_ever_on_another_worker_is_left_to_its_thread() {
     // It can still end, by itself.
     stop.store(true, Ordering::Relaxed);
     stopped.wait();
+}
+
+/// The thread of a worker ends when nothing is run any more, and is waited for.
+#[test]
+fn what_the_last_of_a_workers_thread_spawns_is_refused_and_not_waited_for() {
+    struct Spawns(Handle, Arc<AtomicBool>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let refused = matches!(self.0.spawn(|| 5).join(), Err(JoinError::Cancelled(_)));
+            self.1.store(refused, Ordering::Relaxed);
+        }
+    }
+    thread_local!(static LAST: RefCell<Option<Spawns>> = const { RefCell::new(None) });
+    let was_refused = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&was_refused);
+    workers(2).run(|| {
+        let keeps = move || LAST.set(Some(Spawns(Handle::current().expect("a runtime"), theirs)));
+        task::spawn_on(1, keeps).join().expect("it ends well");
+    });
+    assert!(was_refused.load(Ordering::Relaxed));
 }
 
 #[test]
