@@ -1,15 +1,8 @@
 //! The tables of docs/CANCELLATION.md, a test a row, and what is said around them.
 
+use crate::reports::reported;
 #[cfg(panic = "unwind")]
-#[path = "common/process.rs"]
-mod process;
-#[path = "common/reports.rs"]
-mod reports;
-#[cfg(panic = "unwind")]
-#[path = "common/unwinding.rs"]
-mod unwinding;
-
-use reports::reported;
+use crate::{process, unwinding};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, ready};
 #[cfg(panic = "unwind")]
@@ -427,7 +420,7 @@ fn unwinding_scopes_abort_with_tasks() {
             });
         });
     }
-    let ended = process::Outside::default().run("unwinding_scopes_abort_with_tasks", "abort");
+    let ended = process::Outside::default().run("cancellation::unwinding_scopes_abort_with_tasks", "abort");
     assert!(
         ended.text().contains("a scope with running tasks was to be left where nothing can wait"),
         "{}",
