@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn a_lock_is_not_lost_with_who_is_cancelled_while_joining_the_queue() {
         let runtime = Runtime::builder().workers(1).build().expect("a runtime");
-        for _ in 0..if cfg!(switchback_valgrind) { 2 } else { 20 } {
+        for _ in 0..4 {
             let (mutex, comes) = (Mutex::new(()), AtomicBool::new(false));
             let raw: &RawMutex = &mutex.raw;
             assert!(raw.try_lock());
@@ -341,8 +341,9 @@ mod tests {
                 while !comes.load(Ordering::SeqCst) {
                     thread::yield_now();
                 }
-                // Most often it has come to the queue after that, for which it has to wait.
-                (0..1_000).for_each(|_| thread::yield_now());
+                // Most often it has come to the queue after that, for which it has to wait. (Where the machine is busy, each of
+                // these takes long.)
+                (0..20).for_each(|_| thread::yield_now());
                 handle.cancel();
                 raw.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).expect("nobody waits");
                 drop(queue);
