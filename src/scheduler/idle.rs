@@ -61,7 +61,10 @@ impl Worker {
         if let Some(watch) = &self.shared.watch {
             watch.parks(self.index);
         }
-        self.park_somewhere(longest);
+        // Whom the hook has woken or spawned is in the queue, and nobody tells of it again.
+        if self.ready.is_empty() && self.fresh.is_empty() {
+            self.park_somewhere(longest);
+        }
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }

@@ -4,6 +4,7 @@ use super::cancel;
 use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
 use super::header::{Joiner, TaskRef};
+use super::life::drop_quietly;
 use super::panicked::Panic;
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
@@ -186,9 +187,10 @@ impl<T> JoinHandle<T> {
         // SAFETY: without JOINING the place is the handle's, which is borrowed for this. It has it until the end, and what is
         // called meanwhile, the clone and the destructor of wakers, cannot have the handle.
         let place = unsafe { &mut *header.joiner.get() };
-        match place {
-            Some(Joiner::Waker(last)) if last.will_wake(waker) => {}
-            _ => drop(place.replace(Joiner::Waker(waker.clone()))),
+        if !matches!(place, Some(Joiner::Waker(last)) if last.will_wake(waker)) {
+            // Either may panic: then nobody is left in the place.
+            drop(place.take());
+            *place = Some(Joiner::Waker(waker.clone()));
         }
         header.join.begin_joining() || {
             // It was complete before JOINING was set, so nobody else looks at the place.
@@ -212,7 +214,7 @@ impl<T> JoinHandle<T> {
             return false;
         }
         // SAFETY: JOINING has been taken away, so the place is the handle's again.
-        drop(unsafe { (*header.joiner.get()).take() });
+        drop_quietly(unsafe { (*header.joiner.get()).take() });
         true
     }
 

@@ -237,7 +237,7 @@ where
         let mut f = Some(f);
         let mut number = None;
         let counted = Counted::new(&shared.offloaded);
-        // Caught, as std panics where a thread is to have a name that none can have.
+        // Caught, as it starts a thread, which std may panic in.
         let waited = suspend_caught_until(limit, cut_short == CutShort::Never, |resumer| {
             tell_wait("offloaded work", None);
             number = shared.threads.queue(called_at, || {

@@ -44,6 +44,14 @@ pub(crate) struct Config {
     pub(crate) observers: Observers,
 }
 
+impl Config {
+    /// When the grace period is over that begins now. One that no clock can tell is a century.
+    fn end_of_grace(&self) -> Instant {
+        const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+        Instant::now() + self.grace.min(CENTURY)
+    }
+}
+
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
     pub(super) config: Config,
@@ -273,6 +281,12 @@ impl Shared {
         self.wake_all();
     }
 
+    /// Nothing is run any more.
+    fn close(&self) {
+        self.phase.store(Phase::Closed as u8, Ordering::SeqCst);
+        self.drain();
+    }
+
     /// Refuses what was spawned from outside when nothing is run any more.
     fn drain(&self) {
         // Either this sees what was queued, or `inject` that the runtime is closed.
@@ -342,14 +356,13 @@ where
         worker.run(|| handle.is_finished());
         shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
         shared.wake_all();
-        let deadline = Instant::now() + config.grace;
+        let deadline = config.end_of_grace();
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
         join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
     });
-    shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
-    shared.drain();
+    shared.close();
     #[cfg(unix)]
     shared.reactors.end();
     drop(looking_on);
@@ -403,7 +416,7 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
             let worker = Worker::new(Arc::clone(&of_thread), index, fresh);
             let all_ended = worker.on_this_thread(|| {
                 worker.run(|| of_thread.phase() != Phase::Open);
-                worker.close(Instant::now() + of_thread.config.grace)
+                worker.close(of_thread.config.end_of_grace())
             });
             of_thread.end_worker(index, all_ended);
             core::mem::forget(guard);
@@ -437,6 +450,8 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
         shared.remotes.iter().for_each(|remote| remote.leave());
         return;
     }
+    // The destructors of a thread's locals may wait for what they spawn.
+    shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
     shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
 }
