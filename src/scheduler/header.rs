@@ -52,7 +52,7 @@ pub(super) struct Origin {
 
 /// What is known of a task. Who may touch what (invariant 19):
 ///
-/// - `join`, `cancel_hint`, `cancelled`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
+/// - `join`, `cancel_hint`, `cancelled`, `was_told`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
 /// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
 /// - `locals`, `spans`, `seat`: likewise, and from then on its worker;
@@ -85,6 +85,8 @@ pub(crate) struct Header {
     pub(super) seat: Cell<Option<Seat>>,
     /// That the task as a whole has been cancelled.
     pub(super) cancelled: OnceLock<Cancelled>,
+    /// A call in it has returned that.
+    pub(super) was_told: AtomicBool,
     pub(super) park: ParkWord,
     /// Likewise for the wakers of this task.
     pub(super) await_: ParkWord,
@@ -132,6 +134,7 @@ impl Header {
             spans: Cell::new(None),
             seat: Cell::new(None),
             cancelled: OnceLock::new(),
+            was_told: AtomicBool::new(false),
             park: ParkWord::new(),
             await_: ParkWord::new(),
             parked: AtomicU64::new(0),
@@ -160,11 +163,13 @@ impl Header {
 
     /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
     pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
-        if self.join.is_complete() || self.cancelled.set(cancelled).is_err() {
+        // What is complete may still wait: in the destructor of an outcome that nobody wants.
+        let has_ended = self.join.is_complete();
+        if self.cancelled.set(cancelled).is_err() {
             return false;
         }
         self.interrupt(0);
-        true
+        !has_ended
     }
 
     /// Lets the task know that something at this `depth` of it was cancelled: wakes it, if it waits where that reaches.

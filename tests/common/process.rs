@@ -11,6 +11,17 @@ pub(crate) fn inside() -> Option<String> {
     std::env::var(INSIDE).ok()
 }
 
+/// Runs the rest of the test called `name`, with its module, in a process of its own, after what a shell does first. Returns whether
+/// this is that.
+#[track_caller]
+pub(crate) fn alone(name: &str, prelude: &str) -> bool {
+    if inside().is_some() {
+        return true;
+    }
+    Outside { prelude, ..Default::default() }.run(name, "inside").assert_success();
+    false
+}
+
 /// How to start a test in a process of its own.
 #[derive(Default)]
 pub(crate) struct Outside<'a> {

@@ -205,7 +205,7 @@ fn a_panic_unwinds_through_suspended_coroutines() {
 /// What the pool keeps is the process's: each of these is in one of its own.
 #[cfg(unix)]
 mod pool {
-    use crate::process::{Outside, inside};
+    use crate::process::alone;
     use crate::slow::SLOW;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -229,10 +229,7 @@ mod pool {
 
     /// Whether this is the process for the test of that name; if not, runs it.
     fn is_inside(name: &str) -> bool {
-        inside().is_some() || {
-            Outside::default().run(&format!("threads::pool::{name}"), "inside").assert_success();
-            false
-        }
+        alone(&format!("threads::pool::{name}"), "")
     }
 
     /// Bytes of memory that the process has (proc_pid_statm(5)); under tools and emulators much of it is theirs.

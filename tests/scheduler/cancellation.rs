@@ -126,6 +126,14 @@ fn cancelled_park() {
         parker.task().unpark();
         // It was cancelled first: the notice is for the second park.
         assert_eq!(parker.join().expect("it ends well"), (true, Ok(())));
+        // Here the notice was: it is for the first.
+        let parker = task::spawn_local(|| {
+            let task = task::current().expect("a task");
+            task.unpark();
+            task.cancel();
+            (task::park(), task::park_timeout(LONG).is_err())
+        });
+        assert_eq!(parker.join().expect("it ends well"), (Ok(()), true));
     });
 }
 
