@@ -144,20 +144,11 @@ readme_block() {
         README.md
 }
 
-# The names of the examples, one a line.
-examples() {
-    local path name
-    for path in examples/*.rs examples/*/main.rs; do
-        [ -e "$path" ] || continue
-        name=${path#examples/}; name=${name%.rs}
-        printf '%s\n' "${name%/main}"
-    done
-}
-
 # The tests of tests/ that run anywhere, as options of cargo. compile_fail judges rustc's words, so it runs where the
-# declared rustc runs natively, and only there; capi takes compilers of C, and has a step of its own.
+# declared rustc runs natively, and only there; capi takes compilers of C, and has a step of its own; planted has no tests
+# but where .ci/sanitizers runs it.
 portable_tests() {
-    local path name without=" compile_fail capi "
+    local path name without=" compile_fail capi planted "
     [ -n "${WHOLE:-}" ] || without+="${LESS:-} "
     for path in tests/*.rs tests/*/main.rs; do
         [ -e "$path" ] || continue
@@ -169,26 +160,37 @@ portable_tests() {
 # Those of them that are about switching, stacks and the protocol.
 core_tests() {
     local name
-    for name in backtrace builder delegation escapes guard iterators limits overflow protocol scoped soundness suspend tasks \
-        threads unwind usage; do
-        printf -- '--test %s ' $name
-    done
+    for name in coroutines scheduler; do printf -- '--test %s ' $name; done
 }
 
-# counted COMMAND..: runs a command that ends in libtest's reports; fails if it does, or if a test program ran no test.
-# EMPTY names those that may be empty: tests/abort.rs is, unless a panic aborts. tests/planted.rs is, but where
-# .ci/sanitizers runs it.
+# counted COMMAND..: runs a command that ends in libtest's reports; fails if it does, or if a test program ran no test, or a file
+# of the core's programs (if all of it was to run). EMPTY names those that may be empty: tests/coroutines/abort.rs is, unless a
+# panic aborts. tests/planted.rs is, but where .ci/sanitizers runs it.
 counted() {
-    local log=$CARGO_TARGET_DIR/ci-tests.txt
+    local log=$CARGO_TARGET_DIR/ci-tests.txt files
+    files=$(grep -lE '^ *#\[test\]' tests/{coroutines,scheduler}/*.rs | tr '\n' ' ')
     mkdir -p "$CARGO_TARGET_DIR"
     say "\$ $*"
     "$@" 2>&1 | tee "$log"
-    awk -v empty=" planted ${EMPTY:-abort} " '
+    awk -v empty=" planted ${EMPTY:-abort} " -v files="$files" '
+        function ran_none(what, name) {
+            if (!index(empty, " " name " ")) { print ".ci: " what " ran no test"; bad = 1 }
+        }
         / Running | Doc-tests / { name = $2 == "unittests" ? $3 : $2; sub(/^tests\//, "", name); sub(/(\/main)?\.rs$/, "", name) }
+        /^test [a-z0-9_]+::/ && !/ ignored/ { module = $2; sub(/::.*/, "", module); seen["tests/" name "/" module ".rs"] = 1 }
         /^test result: ok\./ {
             passed += $4
             programs++
-            if (!$4 && !index(empty, " " name " ")) { print ".ci: " name " ran no test"; bad = 1 }
+            if (!$4) ran_none(name, name)
+            else if (/ 0 filtered out/) {
+                for (i = split(files, list, " "); i; i--) {
+                    if (split(list[i], part, "/") && part[2] == name && !(list[i] in seen)) {
+                        sub(/\.rs$/, "", part[3])
+                        ran_none(list[i], part[3])
+                    }
+                }
+            }
+            delete seen
         }
         END { printf ".ci: %d tests passed in %d programs\n", passed, programs; exit bad || !passed }' "$log" ||
         fail "what should have been tested was not: $*"

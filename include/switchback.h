@@ -198,8 +198,8 @@ swb_status swb_raise(swb_co *self, int32_t code, void *data);
 
 /*
  * Times are nanoseconds. A timeout of 0 does not wait for long, SWB_FOREVER is none. Calls that wait suspend the task and not its
- * thread; outside of tasks they block the thread, which cannot be cancelled. All of them return SWB_CANCELLED at once in a task
- * that was cancelled, and again at each further call, until its function returns; except inside of swb_shield().
+ * thread; outside of tasks they block the thread, which cannot be cancelled. Where one would have to wait it returns SWB_CANCELLED
+ * at once in a task that was cancelled, and so does each further call, until its function returns; except inside of swb_shield().
  */
 #define SWB_FOREVER UINT64_MAX
 

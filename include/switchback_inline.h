@@ -118,9 +118,16 @@ SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
     "ldr x19, [x3, #16]\n" \
     "add sp, x3, #32\n"
 
+/* clang has no name for the first-fault register, which does not outlast a call either. */
+#if defined(__clang__)
+#define SWB_INLINE_FAULTS
+#else
+#define SWB_INLINE_FAULTS , "ffr"
+#endif
+
 #ifdef __ARM_FEATURE_SVE
-#define SWB_INLINE_WIDE , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15", \
-    "ffr", "z0", "z1", "z2", "z3", "z4", "z5", "z6", "z7", "z8", "z9", "z10", "z11", "z12", "z13", "z14", "z15", "z16", "z17", \
+#define SWB_INLINE_WIDE SWB_INLINE_FAULTS, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15", \
+    "z0", "z1", "z2", "z3", "z4", "z5", "z6", "z7", "z8", "z9", "z10", "z11", "z12", "z13", "z14", "z15", "z16", "z17", \
     "z18", "z19", "z20", "z21", "z22", "z23", "z24", "z25", "z26", "z27", "z28", "z29", "z30", "z31"
 #else
 #define SWB_INLINE_WIDE

@@ -7,12 +7,12 @@
 use super::status::Status;
 use crate::arch::StackPointer;
 use crate::coroutine::Block;
+use crate::stack::fork::Lock;
 use crate::{Coroutine, Yielder};
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use parking_lot::Mutex;
 
 /// `swb_co *`: only ever compared and masked.
 pub(super) type Handle = *mut Opaque;
@@ -102,7 +102,7 @@ const _: () = {
 unsafe impl Sync for Slot {}
 
 /// The slots that nobody has. The last to be given back is the first to be used, while it is in the cache.
-static FREE: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
+static FREE: Lock<Vec<&'static Slot>> = Lock::new(Vec::new());
 
 /// What a thread is known by, and what runs on it.
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! Pipes.
 
-use crate::scheduler::{Direction, Source};
+use crate::scheduler::{Direction, Limit, Source};
 use core::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
@@ -56,7 +56,7 @@ impl PipeReader {
         pair: [&Self; 2],
         mut read: impl FnMut(usize, &mut dyn Read) -> io::Result<usize>,
     ) -> io::Result<(usize, usize)> {
-        Source::call_any(pair.map(|end| &end.0), Direction::Read, None, || {
+        Source::call_any(pair.map(|end| &end.0), Direction::Read, Limit::Never, || {
             for (side, end) in pair.into_iter().enumerate() {
                 match read(side, &mut end.0.get()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

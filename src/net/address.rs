@@ -1,4 +1,5 @@
 //! Addresses: names are looked up beside the worker, and an error tells what became of each address.
+#![forbid(unsafe_code)]
 
 use crate::scheduler::offload_or_cancelled;
 use core::{fmt, iter, option, slice};

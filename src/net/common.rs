@@ -1,4 +1,5 @@
 //! What all sockets have in common.
+#![forbid(unsafe_code)]
 
 use crate::Cancelled;
 use crate::scheduler::{self, Direction, Limit, Resumer, Source, Stopped, suspend_until};
@@ -90,6 +91,21 @@ impl<T: AsFd> Inner<T> {
 
     pub(super) fn write<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.call(Direction::Write, attempt, |_| false)
+    }
+
+    /// [`write`](Self::write) whose attempts may have to wait themselves: until when, they are told.
+    #[cfg(target_os = "linux")]
+    pub(super) fn write_within<R>(&self, mut attempt: impl FnMut(&T, Limit) -> io::Result<R>) -> io::Result<R> {
+        let limit = self.limit(Direction::Write);
+        match self.is_nonblocking() {
+            true => attempt(self.get(), limit),
+            false => Source::call_any([&self.source], Direction::Write, limit, || attempt(self.get(), limit)),
+        }
+    }
+
+    /// When a call is over that begins now: never, if it does not wait for the socket.
+    pub(super) fn limit(&self, direction: Direction) -> Limit {
+        Limit::from(self.timeout(direction).filter(|_| !self.is_nonblocking()))
     }
 
     /// [`write`](Self::write) of what may have to wait although the socket is ready: it is tried again now and then.

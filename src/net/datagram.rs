@@ -1,4 +1,5 @@
 //! Datagrams between Unix sockets.
+#![forbid(unsafe_code)]
 
 use super::common::{Inner, forward, socket, timeouts};
 use crate::scheduler::Direction;

@@ -1,7 +1,10 @@
 //! Files that are sent without passing through the process.
+#![forbid(unsafe_code)]
 
 use super::common::Inner;
-use crate::scheduler::offload;
+#[cfg(target_os = "linux")]
+use super::sigpipe::without_sigpipe;
+use crate::scheduler::{Direction, offload_unless_late};
 use core::ops::Range;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -24,13 +27,14 @@ where
         return Ok(0);
     }
     #[cfg(target_os = "linux")]
-    match socket.write(|socket| offload(|| hand_over(socket, file, range.clone()))) {
+    match socket.write_within(|socket, limit| offload_unless_late(limit, || hand_over(socket, file, range.clone()))?) {
         // Of what is in no cache of the system's, as in /proc.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {}
         done => return done,
     }
     let mut block = vec![0; (range.end - range.start).min(BLOCK) as usize];
-    let length = offload(|| read_at(file, &mut block, range.start))?;
+    let limit = socket.limit(Direction::Write);
+    let length = offload_unless_late(limit, || read_at(file, &mut block, range.start))??;
     match length {
         0 => Ok(0),
         _ => socket.write(|mut socket| socket.write(&block[..length])).map(|count| count as u64),
@@ -41,7 +45,7 @@ where
 fn hand_over(socket: &impl AsFd, file: &File, range: Range<u64>) -> io::Result<u64> {
     let mut from = range.start;
     let length = (range.end - range.start).min(MOST) as usize;
-    Ok(rustix::fs::sendfile(socket, file, Some(&mut from), length)? as u64)
+    Ok(without_sigpipe(|| rustix::fs::sendfile(socket, file, Some(&mut from), length))? as u64)
 }
 
 fn read_at(file: &File, block: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -66,11 +70,11 @@ macro_rules! send_file {
             ///
             /// # Errors
             ///
-            /// Of the file and of the socket; when the task is cancelled, or the time is over, while there is no room: then nothing
-            /// has been sent. A start beyond what files can have fails (`EOVERFLOW`, `EINVAL`).
+            /// Of the file and of the socket; when the task is cancelled, or the time is over, while there is no room, or no thread has
+            /// time for it: then nothing has been sent. Neither reaches a call that a thread has begun, and that waits for the disk. A
+            /// start beyond what files can have fails (`EOVERFLOW`, `EINVAL`).
             ///
-            /// Neither reaches a call that waits for its turn on a thread, or for the disk. And where SIGPIPE is not ignored, as in
-            /// programs whose main is not Rust's, a peer that has hung up raises it.
+            /// A peer that has hung up is an error, and no SIGPIPE, as in all calls of a socket.
             ///
             /// # Examples
             ///

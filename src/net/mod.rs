@@ -45,12 +45,13 @@
 //!     Ok::<_, io::Error>(())
 //! }).unwrap();
 //! ```
-#![forbid(unsafe_code)]
 
 mod address;
 mod common;
 mod datagram;
 mod file;
+#[cfg(target_os = "linux")]
+mod sigpipe;
 mod tcp;
 mod udp;
 mod unix;

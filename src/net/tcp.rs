@@ -1,4 +1,5 @@
 //! TCP.
+#![forbid(unsafe_code)]
 
 use super::address::{ConnectError, ToSocketAddrs};
 use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};

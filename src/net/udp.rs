@@ -1,4 +1,5 @@
 //! UDP.
+#![forbid(unsafe_code)]
 
 use super::address::ToSocketAddrs;
 use super::common::{Inner, forward, socket, timeouts};

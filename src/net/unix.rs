@@ -1,4 +1,5 @@
 //! Unix sockets.
+#![forbid(unsafe_code)]
 
 use super::common::{self, Inner, forward, is_cancelled, socket, stream, timeouts};
 use super::file::send_file;

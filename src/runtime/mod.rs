@@ -357,10 +357,17 @@ impl RuntimeBuilder {
     ///
     /// # Errors
     ///
-    /// Without a worker, with a seed for more than one, and with stacks that are too large: see [`BuildError`].
+    /// Without a worker, with too many, with a seed for more than one, with a name that no thread can have, and with stacks that
+    /// are too large: see [`BuildError`].
     pub fn build(mut self) -> Result<Runtime, BuildError> {
-        if self.config.workers == 0 {
-            return Err(BuildError::NoWorkers);
+        const MOST_WORKERS: usize = 1 << 16;
+        match self.config.workers {
+            0 => return Err(BuildError::NoWorkers),
+            1..=MOST_WORKERS => {}
+            _ => return Err(BuildError::TooManyWorkers),
+        }
+        if self.config.name.contains('\0') {
+            return Err(BuildError::ThreadName);
         }
         if self.config.seed.is_some() && self.config.workers != 1 {
             return Err(BuildError::SeedNeedsOneWorker);
@@ -379,6 +386,10 @@ impl RuntimeBuilder {
 pub enum BuildError {
     /// There must be a worker.
     NoWorkers,
+    /// More than 65,536 cannot be meant.
+    TooManyWorkers,
+    /// No thread can have such a name: there is a NUL in it.
+    ThreadName,
     /// The order of several workers cannot be chosen.
     SeedNeedsOneWorker,
     /// No stack can be that large.
@@ -389,6 +400,8 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoWorkers => f.write_str("a runtime must have a worker"),
+            Self::TooManyWorkers => f.write_str("a runtime cannot have so many workers"),
+            Self::ThreadName => f.write_str("a thread's name cannot have a NUL in it"),
             Self::SeedNeedsOneWorker => f.write_str("a run order by seed takes a single worker: workers(1)"),
             Self::Stack(error) => error.fmt(f),
         }
@@ -399,7 +412,7 @@ impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Stack(error) => error.source(),
-            Self::NoWorkers | Self::SeedNeedsOneWorker => None,
+            Self::NoWorkers | Self::TooManyWorkers | Self::ThreadName | Self::SeedNeedsOneWorker => None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Node {
     /// From 1 on.
     depth: u32,
     is_shield: bool,
+    /// Opened while the task registered a wait, where nothing in it can wait.
+    in_register: bool,
     /// When it will be cancelled, in nanoseconds of the runtime's clock; the greatest number, if that is not known.
     deadline: AtomicU64,
     /// Left, but perhaps not yet taken off the task's chain.
@@ -56,7 +58,13 @@ impl Node {
             return false;
         }
         if !self.is_left.load(Ordering::Relaxed) {
-            self.task.header().interrupt(self.depth);
+            let header = self.task.header();
+            if self.in_register && Current::registers(header) {
+                // The wait that there is to claim is not inside of this.
+                header.cancel.hint.store(true, Ordering::SeqCst);
+            } else {
+                header.interrupt(self.depth);
+            }
         }
         true
     }
@@ -95,6 +103,7 @@ impl Entered {
                 id: ScopeId::new(),
                 depth,
                 is_shield: kind == Kind::Shield,
+                in_register: running.is_registering.get(),
                 deadline: AtomicU64::new(if let Kind::Timeout(deadline) = kind { deadline } else { u64::MAX }),
                 is_left: AtomicBool::new(false),
                 was_told: AtomicBool::new(false),
@@ -125,6 +134,14 @@ impl Drop for Entered {
             }
         });
     }
+}
+
+/// The depth of the innermost shield that is there, or 0. One that a generator has carried away may have been left in another task.
+#[cold]
+#[inline(never)]
+pub(super) fn shield_of(running: &Running) -> u32 {
+    settle(running);
+    running.shield.get()
 }
 
 /// Takes the nodes that were left off the inner end of the chain.
@@ -181,8 +198,9 @@ fn pending_slow(running: &Running, tell: bool) -> Option<Cancelled> {
         }
     }
     let (cancelled, node) = found?;
-    if let Some(node) = node.filter(|_| tell) {
-        node.was_told.store(true, Ordering::Relaxed);
+    if tell {
+        let was_told = node.map_or(&running.header().cancel.was_told, |node| &node.was_told);
+        was_told.store(true, Ordering::Relaxed);
     }
     Some(cancelled.clone())
 }

@@ -11,6 +11,7 @@ use crate::cancelled::Cancelled;
 use crate::coroutine;
 use core::mem;
 use core::panic::Location;
+use core::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ struct State {
     running: usize,
     waiter: Option<Resumer<()>>,
     cancelled: Option<Cancelled>,
+    /// The cancellation of who waits, with which the tasks were cancelled.
+    of_waiter: Option<Cancelled>,
+    /// A call in one of them has returned that.
+    was_told: bool,
     panics: Vec<Box<dyn Any + Send>>,
     /// One was cancelled before it began.
     was_refused: bool,
@@ -45,6 +50,8 @@ pub(crate) struct Waited {
     pub(crate) was_cancelled: bool,
     /// One of them has never begun.
     pub(crate) was_refused: bool,
+    /// A call in one of them was cut short by the caller's cancellation.
+    pub(crate) was_told: bool,
 }
 
 impl Seat {
@@ -64,6 +71,10 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.children.0.lock();
         let task = state.tasks[self.place].take();
+        let cancel =
+            task.as_ref().map(|task| &task.header().cancel).filter(|cancel| cancel.was_told.load(Ordering::Relaxed));
+        state.was_told |=
+            cancel.is_some_and(|cancel| state.of_waiter.is_some() && cancel.whole.get() == state.of_waiter.as_ref());
         state.free.push(self.place);
         state.running -= 1;
         let waiter = if state.running == 0 { state.waiter.take() } else { None };
@@ -186,6 +197,7 @@ impl Children {
                     coroutine::abort("a task of a scope could not be ended, and the scope cannot be left")
                 }
                 Err(Interrupted::Cancelled(cancelled)) => {
+                    self.0.lock().of_waiter = Some(cancelled.clone());
                     self.cancel(&cancelled);
                     shield = shield.or_else(|| Entered::new(Kind::Shield));
                 }
@@ -197,10 +209,10 @@ impl Children {
         }
         let mut state = self.0.lock();
         let last = state.waiter.take();
-        let was_refused = state.was_refused;
+        let (was_refused, was_told) = (state.was_refused, state.was_told);
         drop(state);
         drop(last);
-        Waited { was_cancelled: shield.is_some(), was_refused }
+        Waited { was_cancelled: shield.is_some(), was_refused, was_told }
     }
 
     /// Counts the caller, who has been waiting, as told of its cancellation.

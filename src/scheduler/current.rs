@@ -1,6 +1,6 @@
 //! The task that runs: what it has on its stack, and how it is found.
 
-use super::cancel::Node;
+use super::cancel::{self, Node};
 use super::cell::WaitCell;
 use super::header::Header;
 use super::queue::Ready;
@@ -106,7 +106,11 @@ impl Running {
     /// Begins a wait, and returns where it can be claimed. No cancellation reaches one that is `shielded`.
     #[inline(always)]
     pub(super) fn begin(&self, slot: *mut (), shielded: bool) -> (&'static WaitCell, Generation) {
-        let shield = if shielded { u32::MAX } else { self.shield.get() };
+        let shield = match self.shield.get() {
+            _ if shielded => u32::MAX,
+            0 => 0,
+            _ => cancel::shield_of(self),
+        };
         if let Some(cell) = self.cell.get()
             && let Some(generation) = cell.begin(slot, ptr::null(), shield)
         {
@@ -255,6 +259,13 @@ impl Current<'_> {
 
     pub(super) fn is(header: &Header) -> bool {
         Self::with(|current| current.is_some_and(|current| ptr::eq(current.running.header(), header)))
+    }
+
+    /// Whether this is in the closure of a `suspend` of that task.
+    pub(super) fn registers(header: &Header) -> bool {
+        Self::with(|current| {
+            current.is_some_and(|Current { running }| ptr::eq(running.header(), header) && running.is_registering.get())
+        })
     }
 
     /// Whether the current task is one of this worker.

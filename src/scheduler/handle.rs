@@ -135,6 +135,9 @@ pub(super) fn current_scope() -> Option<ScopeId> {
 
 /// A runtime, as seen from anywhere: starts tasks in it from other threads.
 ///
+/// It may be kept when the runtime has ended, and keeps nothing of it open. What it spawns then does not run: its `join` says
+/// [`JoinError::Cancelled`](crate::task::JoinError::Cancelled).
+///
 /// # Examples
 ///
 /// ```

@@ -109,6 +109,8 @@ pub(super) struct Cancel {
     pub(super) hint: AtomicBool,
     /// The task as a whole.
     pub(super) whole: OnceLock<Cancelled>,
+    /// A call in it has returned that.
+    pub(super) was_told: AtomicBool,
 }
 
 impl Header {
@@ -128,7 +130,7 @@ impl Header {
             #[cfg(feature = "tracing")]
             spans: Cell::new(None),
             seat: Cell::new(None),
-            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new() },
+            cancel: Cancel { hint: AtomicBool::new(false), whole: OnceLock::new(), was_told: AtomicBool::new(false) },
             park: ParkWord::new(),
             await_: ParkWord::new(),
             parked: AtomicU64::new(0),
@@ -157,11 +159,13 @@ impl Header {
 
     /// [`cancel`](Self::cancel) with a `Cancelled` that may be that of a scope around it.
     pub(super) fn cancel_as(&self, cancelled: Cancelled) -> bool {
-        if self.join.is_complete() || self.cancel.whole.set(cancelled).is_err() {
+        // What is complete may still wait: in the destructor of an outcome that nobody wants.
+        let has_ended = self.join.is_complete();
+        if self.cancel.whole.set(cancelled).is_err() {
             return false;
         }
         self.interrupt(0);
-        true
+        !has_ended
     }
 
     /// Lets the task know that something at this `depth` of it was cancelled: wakes it, if it waits where that reaches.

@@ -61,7 +61,10 @@ impl Worker {
         if let Some(watch) = &self.shared.watch {
             watch.parks(self.index);
         }
-        self.park_somewhere(longest);
+        // Whom the hook has woken or spawned is in the queue, and nobody tells of it again.
+        if self.ready.is_empty() && self.fresh.is_empty() {
+            self.park_somewhere(longest);
+        }
         if let Some(watch) = &self.shared.watch {
             watch.unparks(self.index);
         }
@@ -73,8 +76,8 @@ impl Worker {
         if let Some(reactor) = self.reactor.get() {
             return Ok(reactor);
         }
-        let reactor = &self.shared.reactors()?[self.index];
-        Ok(self.reactor.get_or_init(|| Arc::clone(reactor)))
+        let reactors = self.shared.reactors.get_or_make(self.shared.remotes.len())?;
+        Ok(self.reactor.get_or_init(|| Arc::clone(&reactors[self.index])))
     }
 
     /// The same, if any of them does now.

@@ -4,6 +4,7 @@ use super::cancel;
 use super::current::{Current, tell_wait};
 use super::handle::{Task, TaskId};
 use super::header::{Joiner, TaskRef};
+use super::life::drop_quietly;
 use super::panicked::Panic;
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
@@ -186,9 +187,10 @@ impl<T> JoinHandle<T> {
         // SAFETY: without JOINING the place is the handle's, which is borrowed for this. It has it until the end, and what is
         // called meanwhile, the clone and the destructor of wakers, cannot have the handle.
         let place = unsafe { &mut *header.joiner.get() };
-        match place {
-            Some(Joiner::Waker(last)) if last.will_wake(waker) => {}
-            _ => drop(place.replace(Joiner::Waker(waker.clone()))),
+        if !matches!(place, Some(Joiner::Waker(last)) if last.will_wake(waker)) {
+            // Either may panic: then nobody is left in the place.
+            drop(place.take());
+            *place = Some(Joiner::Waker(waker.clone()));
         }
         header.join.begin_joining() || {
             // It was complete before JOINING was set, so nobody else looks at the place.
@@ -212,7 +214,7 @@ impl<T> JoinHandle<T> {
             return false;
         }
         // SAFETY: JOINING has been taken away, so the place is the handle's again.
-        drop(unsafe { (*header.joiner.get()).take() });
+        drop_quietly(unsafe { (*header.joiner.get()).take() });
         true
     }
 
@@ -353,7 +355,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => f.debug_tuple("Cancelled").field(cancelled).finish(),
-            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message().unwrap_or("..")).finish(),
+            Self::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.text()).finish(),
             Self::NoStack(error) => f.debug_tuple("NoStack").field(error).finish(),
             Self::Interrupted(cancelled) => f.debug_tuple("Interrupted").field(cancelled).finish(),
             Self::Itself => f.write_str("Itself"),
@@ -366,7 +368,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cancelled(cancelled) => write!(f, "the task did not run: {cancelled}"),
-            Self::Panicked(panic) => write!(f, "the task has panicked: {}", panic.message().unwrap_or("..")),
+            Self::Panicked(panic) => write!(f, "the task has panicked: {panic}"),
             Self::NoStack(error) => write!(f, "no stack for the task: {error}"),
             Self::Interrupted(cancelled) => write!(f, "the wait for the task was cut short: {cancelled}"),
             Self::Itself => f.write_str("a task cannot wait for itself"),
@@ -380,7 +382,8 @@ impl Error for JoinError {
         match self {
             Self::Cancelled(cancelled) | Self::Interrupted(cancelled) => Some(cancelled),
             Self::NoStack(error) => Some(&**error),
-            Self::Panicked(_) | Self::Itself | Self::Refused => None,
+            Self::Panicked(panic) => Some(panic),
+            Self::Itself | Self::Refused => None,
         }
     }
 }

@@ -113,12 +113,15 @@ pub(super) unsafe fn leak(task: NonNull<Header>) {
     header.seat.take().into_iter().for_each(Seat::leak);
     // Nobody is to write to its frames, or to queue it.
     header.interrupt(u32::MAX);
-    // SAFETY: the body is not resumed again; its handle is forgotten, with all that it owns.
+    // SAFETY: the body is not resumed again; its handle is forgotten, with all that it owns. One that is complete has stopped in the
+    // destructor of its outcome, or in a waker: then the outcome is not ours any more.
     unsafe {
         core::mem::forget((*header.body.get()).take());
-        let why = Cancelled::new(CancelReason::Shutdown, header.scope_id());
-        (header.vtable.give_up)(task, JoinError::Cancelled(why));
-        complete(header);
+        if !header.join.is_complete() {
+            let why = Cancelled::new(CancelReason::Shutdown, header.scope_id());
+            (header.vtable.give_up)(task, JoinError::Cancelled(why));
+            complete(header);
+        }
         // With the scheduler's reference, which is not given up.
         LEAKED.lock().push(TaskRef::from_raw(task));
     }

@@ -13,7 +13,7 @@
 //! | how are children tied to a block? | `scope.rs`, `errors.rs`, `children.rs` |
 //! | waiting for several | `several.rs` |
 //! | what runs beside the workers? | `offload.rs`, `threads.rs` |
-//! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `poller/`, `idle.rs` |
+//! | how does a task wait for I/O? | `source.rs`, `reactor.rs`, `reactors.rs`, `poller/`, `idle.rs` |
 //! | what is the time? | `clock.rs`, `timers.rs`, whose queue is `wheel.rs` |
 //! | what do the tasks do, seen from outside? | `dump.rs`, `print.rs`, `inspect.rs`, `walk.rs`, `frames.rs` |
 //! | who looks on while they run? | `watch.rs`, `trace.rs`, `watchdog.rs`, `spans.rs` |
@@ -52,6 +52,8 @@ mod print;
 mod queue;
 #[cfg(unix)]
 mod reactor;
+#[cfg(unix)]
+mod reactors;
 mod remote;
 mod scope;
 mod seed;
@@ -81,6 +83,8 @@ pub use errors::{ByBox, ByError, ByText, Errors, Failure};
 pub use handle::{Handle, Task, TaskId, current};
 pub use join::{JoinError, JoinHandle};
 pub use local::Local;
+#[cfg(unix)]
+pub(crate) use offload::offload_unless_late;
 #[cfg(feature = "capi")]
 pub(crate) use offload::offload_until;
 pub use offload::{offload, offload_or_cancelled};

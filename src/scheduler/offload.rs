@@ -1,6 +1,8 @@
 //! Blocking work on threads beside the workers, while the task waits as a task.
 
-use super::claim::{Limit, Stopped, suspend_caught_until};
+#[cfg(unix)]
+use super::cancel;
+use super::claim::{Claimed, Limit, Stopped, suspend_caught_until};
 use super::current::{Current, tell_wait};
 use super::life::drop_quietly;
 use super::shared::Shared;
@@ -55,7 +57,7 @@ where
     T: Send,
 {
     // SAFETY: it is shielded.
-    match unsafe { run(f, true, Limit::Never, Location::caller()) } {
+    match unsafe { run(f, CutShort::Never, Limit::Never, Location::caller()) } {
         Ok(value) => value,
         // By the end of the runtime, which has given up the task; a worker that is late may run it once more.
         Err(stopped) => panic!("what was offloaded cannot be waited for any more: {}", cancelled(stopped)),
@@ -98,7 +100,7 @@ where
     T: Send + 'static,
 {
     // SAFETY: they borrow nothing.
-    unsafe { run(f, false, Limit::Never, Location::caller()) }.map_err(cancelled)
+    unsafe { run(f, CutShort::Always, Limit::Never, Location::caller()) }.map_err(cancelled)
 }
 
 /// [`offload_or_cancelled`] that is cut short when the time is over as well. In place, there is no limit.
@@ -110,7 +112,36 @@ where
     T: Send + 'static,
 {
     // SAFETY: they borrow nothing.
-    unsafe { run(f, false, limit, Location::caller()) }
+    unsafe { run(f, CutShort::Always, limit, Location::caller()) }
+}
+
+/// [`offload`] that is cut short, by a cancellation or when the time is over, as long as no thread has begun `f`, which never runs
+/// then. In place, there is no limit. Where the task was cancelled before, it is not, if a thread has time at once.
+#[cfg(unix)]
+#[track_caller]
+pub(crate) fn offload_unless_late<F, T>(limit: Limit, f: F) -> Result<T, Stopped>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let is_late = Current::with(|current| {
+        let running = current?.running;
+        Some(cancel::is_pending(running) && running.worker().shared().threads.has_time())
+    });
+    let (cut_short, limit) =
+        if is_late == Some(true) { (CutShort::Never, Limit::Never) } else { (CutShort::UntilBegun, limit) };
+    // SAFETY: it is not cut short when it has begun.
+    unsafe { run(f, cut_short, limit, Location::caller()) }
+}
+
+/// When a cancellation, or the time, ends the wait for what is offloaded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CutShort {
+    Never,
+    /// Of files that are sent, which is for Unix.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    UntilBegun,
+    Always,
 }
 
 /// Why a wait without a limit has ended.
@@ -126,7 +157,40 @@ fn cancelled(stopped: Stopped) -> Cancelled {
 struct Job<F, T> {
     /// Dropped first: it may borrow from the frames of who is resumed (invariant 46).
     f: Quiet<F>,
-    resumer: Resumer<thread::Result<T>>,
+    waiter: Waiter<thread::Result<T>>,
+}
+
+/// Who is to have the outcome.
+enum Waiter<T> {
+    /// One that never gives up, or may do so at any time.
+    Any(Resumer<T>),
+    /// One that may give up until the job begins.
+    UntilBegun(Resumer<T>),
+    /// That one, which has not.
+    Begun(Claimed<T>),
+    GivenUp,
+}
+
+impl<T> Waiter<T> {
+    fn begin(&mut self) -> bool {
+        *self = match mem::replace(self, Self::GivenUp) {
+            Self::UntilBegun(resumer) => resumer.claim().map_or(Self::GivenUp, Self::Begun),
+            other => other,
+        };
+        !matches!(self, Self::GivenUp)
+    }
+
+    fn send(self, outcome: T) {
+        match self {
+            Self::Any(resumer) | Self::UntilBegun(resumer) => {
+                if let Err(unwanted) = resumer.send(outcome) {
+                    drop_quietly(Some(unwanted));
+                }
+            }
+            Self::Begun(claimed) => claimed.send(outcome),
+            Self::GivenUp => drop_quietly(Some(outcome)),
+        }
+    }
 }
 
 /// What is dropped without a panic that goes on.
@@ -143,20 +207,26 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    fn begin(&mut self) -> bool {
+        self.waiter.begin()
+    }
+
     fn run(self: Box<Self>) {
-        let Self { f: mut quiet, resumer } = *self;
+        let Self { f: mut quiet, waiter } = *self;
         let Some(f) = quiet.0.take() else { return };
-        let outcome = panic::catch_unwind(AssertUnwindSafe(f));
-        if let Err(unwanted) = resumer.send(outcome) {
-            drop_quietly(Some(unwanted));
-        }
+        waiter.send(panic::catch_unwind(AssertUnwindSafe(f)));
     }
 }
 
 /// # Safety
 ///
-/// It is `shielded` and there is no limit, or neither `F` nor `T` borrows.
-unsafe fn run<F, T>(f: F, shielded: bool, limit: Limit, called_at: &'static Location<'static>) -> Result<T, Stopped>
+/// It is never cut short and there is no limit, or only until it has begun, or neither `F` nor `T` borrows.
+unsafe fn run<F, T>(
+    f: F,
+    cut_short: CutShort,
+    limit: Limit,
+    called_at: &'static Location<'static>,
+) -> Result<T, Stopped>
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -167,11 +237,13 @@ where
         let mut f = Some(f);
         let mut number = None;
         let counted = Counted::new(&shared.offloaded);
-        // Caught, as std panics where a thread is to have a name that none can have.
-        let waited = suspend_caught_until(limit, shielded, |resumer| {
+        // Caught, as it starts a thread, which std may panic in.
+        let waited = suspend_caught_until(limit, cut_short == CutShort::Never, |resumer| {
             tell_wait("offloaded work", None);
             number = shared.threads.queue(called_at, || {
-                let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), resumer });
+                let until_begun = cut_short == CutShort::UntilBegun;
+                let waiter = if until_begun { Waiter::UntilBegun(resumer) } else { Waiter::Any(resumer) };
+                let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), waiter });
                 // SAFETY: the types differ in how long they may live. Where the closure borrows, this frame does not leave
                 // before the job has been used up (invariant 46).
                 unsafe { mem::transmute::<Box<dyn Work + '_>, Box<dyn Work + 'static>>(job) }
@@ -215,5 +287,38 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::offload_unless_late;
+    use crate::scheduler::{Limit, spawn_local, yield_now};
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn what_a_thread_has_begun_is_waited_for() {
+        crate::run(|| {
+            let (begun, has_begun) = channel();
+            let (end, ends) = channel::<()>();
+            let waits = spawn_local(move || {
+                let borrowed = &String::from("here");
+                offload_unless_late(Limit::Never, move || {
+                    begun.send(()).expect("it is awaited");
+                    ends.recv().map_or(borrowed.len(), |()| 0)
+                })
+            });
+            while has_begun.try_recv().is_err() {
+                yield_now().expect("not cancelled");
+            }
+            assert!(waits.cancel());
+            for _ in 0..3 {
+                yield_now().expect("not cancelled");
+            }
+            assert!(!waits.is_finished());
+            drop(end);
+            assert!(matches!(waits.join().expect("no panic"), Ok(4)));
+        });
     }
 }

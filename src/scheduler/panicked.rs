@@ -3,6 +3,7 @@
 
 use core::fmt;
 use std::any::Any;
+use std::error::Error;
 use std::panic;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 ///     let failed = task::spawn(|| { if true { panic!("no luck") } });
 ///     let Err(JoinError::Panicked(panic)) = failed.join() else { unreachable!() };
 ///     assert_eq!(panic.message(), Some("no luck"));
+///     assert_eq!(panic.to_string(), "no luck");
 ///     assert_eq!(panic.into_payload().downcast_ref(), Some(&"no luck"));
 /// });
 /// ```
@@ -49,6 +51,11 @@ impl Panic {
         }
     }
 
+    /// The message, or what stands for one.
+    pub(super) fn text(&self) -> &str {
+        self.message().unwrap_or("..")
+    }
+
     /// The payload, as [`catch_unwind`](std::panic::catch_unwind) returns it.
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
@@ -71,6 +78,15 @@ impl Panic {
 
 impl fmt::Debug for Panic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Panic").field(&self.message().unwrap_or("..")).finish()
+        f.debug_tuple("Panic").field(&self.text()).finish()
     }
 }
+
+/// The [message](Panic::message), or `..` where there is none.
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Error for Panic {}

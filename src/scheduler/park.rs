@@ -65,9 +65,14 @@ pub fn park_timeout(longest: Duration) -> Result<(), Cancelled> {
 
 fn park_in(current: Current<'_>, deadline: Option<u64>) -> Result<(), Cancelled> {
     let header = current.running.header();
+    if !current.running.can_switch() {
+        return Err(current.running.refusal());
+    }
     if header.park.end() {
-        // A task that parks and finds a notice each time goes through the scheduler like others.
-        return super::yield_now();
+        // A task that parks and finds a notice each time goes through the scheduler like others. The notice was for this
+        // call, cancelled or not.
+        current.running.yield_now();
+        return Ok(());
     }
     let mut alarm = None;
     let waited = suspend(|resumer: Resumer<()>| {

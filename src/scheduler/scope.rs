@@ -78,12 +78,13 @@ where
         cancelled: E::cancelled,
     });
     let scope = Scope { shared: Arc::clone(&shared), _scope: PhantomData, _env: PhantomData };
-    let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
+    // The error is looked through in here too: by code of users, which may panic.
+    let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope).map_err(|error| shared.fail(error, None))));
     let mut own = None;
     let result = match result {
         Ok(Ok(value)) => Ok(Some(value)),
-        Ok(Err(error)) => {
-            own = shared.fail(error, None);
+        Ok(Err(back)) => {
+            own = back;
             Ok(None)
         }
         Err(payload) => {
@@ -93,7 +94,7 @@ where
     };
     let waited = shared.children.wait();
     drop(entered);
-    if waited.was_cancelled && (waited.was_refused || !shared.failures.lock().is_empty()) {
+    if waited.was_cancelled && (waited.was_refused || waited.was_told || !shared.failures.lock().is_empty()) {
         Children::tell();
     }
     let panicked = shared.children.take_panic();
@@ -106,7 +107,8 @@ where
         (Ok(_), Some(payload)) => panic::resume_unwind(payload),
         (Ok(value), None) => value,
     };
-    let mut failures = core::mem::take(&mut *shared.failures.lock());
+    let failures = core::mem::take(&mut *shared.failures.lock());
+    let mut failures: Vec<E> = failures.into_iter().map(|(error, _)| error).collect();
     if failures.is_empty() {
         // The body has left because of a cancellation that nobody has caused by failing: it is all there is to say.
         failures.extend(own);
@@ -133,7 +135,8 @@ struct Shared<E> {
     children: Arc<Children>,
     node: Option<Arc<Node>>,
     id: ScopeId,
-    failures: Mutex<Vec<E>>,
+    /// Each with the scope of the `Cancelled` in it, if there is one.
+    failures: Mutex<Vec<(E, Option<ScopeId>)>>,
     cancelled: fn(&E) -> Option<&Cancelled>,
 }
 
@@ -141,17 +144,16 @@ impl<E> Shared<E> {
     /// Keeps an error of the body or of that task, and cancels the rest; or hands it back, if it only says that the scope, or
     /// the task, was cancelled, or says what another has said.
     fn fail(&self, error: E, task: Option<ScopeId>) -> Option<E> {
+        // Code of users, which may wait: without the lock.
+        let scope = (self.cancelled)(&error).and_then(Cancelled::scope);
         let mut failures = self.failures.lock();
-        if let Some(cancelled) = (self.cancelled)(&error) {
-            let scope = cancelled.scope();
-            let is_known = |other: &E| (self.cancelled)(other).is_some_and(|other| other.scope() == scope);
-            let is_own = scope == Some(self.id) || scope == task;
-            if scope.is_some() && (is_own || failures.iter().any(is_known)) {
-                drop(failures);
-                return Some(error);
-            }
+        if scope.is_some()
+            && (scope == Some(self.id) || scope == task || failures.iter().any(|(_, known)| *known == scope))
+        {
+            drop(failures);
+            return Some(error);
         }
-        failures.push(error);
+        failures.push((error, scope));
         drop(failures);
         self.cancel(CancelReason::SiblingFailed);
         None
@@ -225,16 +227,15 @@ impl<'scope, 'env, E: Send + 'static> Scope<'scope, 'env, E> {
     {
         let (wanted, f) = Children::prepare(builder, f)?;
         let shared = Arc::clone(&self.shared);
-        let child = move || match panic::catch_unwind(AssertUnwindSafe(f)) {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(error)) => {
-                shared.fail(error, handle::current_scope());
-                None
-            }
-            Err(payload) => {
-                shared.panicked(payload);
-                None
-            }
+        let child = move || {
+            let fail = |error| drop(shared.fail(error, handle::current_scope()));
+            panic::catch_unwind(AssertUnwindSafe(|| f().map_err(fail))).map_or_else(
+                |payload| {
+                    shared.panicked(payload);
+                    None
+                },
+                Result::ok,
+            )
         };
         // SAFETY: `f`, its result and its error may be sent; what they borrow lives as long as 'scope, and `scope` does not
         // return, nor unwind, before `wait` has.

@@ -7,7 +7,7 @@ use super::inspect::Requests;
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
-use super::reactor::Reactor;
+use super::reactors::Reactors;
 use super::remote::Remote;
 use super::threads::Threads;
 use super::watch::{Observers, Watch};
@@ -24,8 +24,6 @@ use crossbeam_queue::SegQueue;
 use parking_lot::{Condvar, Mutex};
 use std::io;
 use std::sync::Arc;
-#[cfg(unix)]
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,6 +44,14 @@ pub(crate) struct Config {
     pub(crate) observers: Observers,
 }
 
+impl Config {
+    /// When the grace period is over that begins now. One that no clock can tell is a century.
+    fn end_of_grace(&self) -> Instant {
+        const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+        Instant::now() + self.grace.min(CENTURY)
+    }
+}
+
 /// What the workers of a runtime share.
 pub(crate) struct Shared {
     pub(super) config: Config,
@@ -54,11 +60,8 @@ pub(crate) struct Shared {
     /// What was spawned from outside.
     pub(super) injector: SegQueue<Unstarted>,
     pub(super) clock: Clock,
-    /// Of each worker, all made when a task first waits for I/O.
     #[cfg(unix)]
-    pub(super) reactors: OnceLock<Box<[Arc<Reactor>]>>,
-    #[cfg(unix)]
-    makes_reactors: Mutex<()>,
+    pub(super) reactors: Reactors,
     /// What runs beside the workers, and for how many tasks.
     pub(super) threads: Arc<Threads>,
     pub(super) offloaded: AtomicUsize,
@@ -118,9 +121,7 @@ impl Shared {
             injector: SegQueue::new(),
             clock: Clock::new(config.has_virtual_clock),
             #[cfg(unix)]
-            reactors: OnceLock::new(),
-            #[cfg(unix)]
-            makes_reactors: Mutex::default(),
+            reactors: Reactors::default(),
             threads: Threads::new(&config.name, config.offload_threads),
             offloaded: AtomicUsize::new(0),
             requests: Requests::default(),
@@ -173,18 +174,6 @@ impl Shared {
             self.set_awake(&mut asleep, index);
             self.remotes[index].driver().unpark();
         }
-    }
-
-    /// What the tasks of each worker wait in for I/O. All are made at once: where the descriptors do not suffice, the first wait says
-    /// so, and not that of a task that happens to be the first on its worker.
-    #[cfg(unix)]
-    pub(super) fn reactors(&self) -> io::Result<&[Arc<Reactor>]> {
-        let _one_makes_them = self.makes_reactors.lock();
-        if let Some(reactors) = self.reactors.get() {
-            return Ok(reactors);
-        }
-        let made = self.remotes.iter().map(|_| Reactor::new().map(Arc::new)).collect::<io::Result<_>>()?;
-        Ok(self.reactors.get_or_init(|| made))
     }
 
     fn set_awake(&self, asleep: &mut [Sleep], index: usize) {
@@ -292,6 +281,12 @@ impl Shared {
         self.wake_all();
     }
 
+    /// Nothing is run any more.
+    fn close(&self) {
+        self.phase.store(Phase::Closed as u8, Ordering::SeqCst);
+        self.drain();
+    }
+
     /// Refuses what was spawned from outside when nothing is run any more.
     fn drain(&self) {
         // Either this sees what was queued, or `inject` that the runtime is closed.
@@ -361,14 +356,15 @@ where
         worker.run(|| handle.is_finished());
         shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
         shared.wake_all();
-        let deadline = Instant::now() + config.grace;
+        let deadline = config.end_of_grace();
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
         join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
     });
-    shared.phase.store(Phase::Closed as u8, Ordering::SeqCst);
-    shared.drain();
+    shared.close();
+    #[cfg(unix)]
+    shared.reactors.end();
     drop(looking_on);
     core::mem::forget(guard);
     // Complete, so this does not wait.
@@ -420,7 +416,7 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
             let worker = Worker::new(Arc::clone(&of_thread), index, fresh);
             let all_ended = worker.on_this_thread(|| {
                 worker.run(|| of_thread.phase() != Phase::Open);
-                worker.close(Instant::now() + of_thread.config.grace)
+                worker.close(of_thread.config.end_of_grace())
             });
             of_thread.end_worker(index, all_ended);
             core::mem::forget(guard);
@@ -454,6 +450,8 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
         shared.remotes.iter().for_each(|remote| remote.leave());
         return;
     }
+    // The destructors of a thread's locals may wait for what they spawn.
+    shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
     shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
 }

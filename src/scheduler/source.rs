@@ -3,16 +3,18 @@
 use super::cancel;
 use super::claim::{Limit, Stopped, suspend_until};
 use super::current::{self, Current, Running, tell_wait};
+use super::poller::timespec;
 pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
 use crate::cancelled::Cancelled;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use parking_lot::Mutex;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// After that many calls in a row that need not wait, the others run.
@@ -23,19 +25,40 @@ const IN_A_ROW: u32 = 64;
 ///
 /// It is watched from its first wait on, until it is closed, or only others wait for it. Calls try first.
 pub(crate) struct Source<T: AsFd> {
-    /// The first reactor, and the others. What is written here stays, although a reactor may have let it go.
-    watched: OnceLock<Watched>,
-    others: Mutex<Vec<Watched>>,
+    watchers: Mutex<Watchers>,
+    last: Last,
     in_a_row: AtomicU32,
     /// Dropped last: what is watched has been taken out of the pollers by then (invariant 37).
     io: T,
 }
 
+/// The reactors that watch a descriptor, and those that have let it go. In general there is one.
+#[derive(Default)]
+struct Watchers {
+    first: Option<Watched>,
+    others: Vec<Watched>,
+}
+
 struct Watched {
     reactor: Weak<Reactor>,
     fd: RawFd,
-    /// A [`Key`], written when it is added, under the lock of `others`.
+    key: Key,
+}
+
+/// The one of the [`Watchers`] that was added last, and its [`Key`], to be found without the lock; or null. Written under the lock.
+///
+/// Whose reactor it names is one of them, so no other has its address.
+struct Last {
+    reactor: AtomicPtr<Reactor>,
     key: AtomicU64,
+}
+
+/// Whom a [`Last`] names, to a worker.
+enum Named {
+    Nobody,
+    /// Its own reactor, which has given this key.
+    Own(Key),
+    Another,
 }
 
 /// What was known of a descriptor before a try: its slot, and how many events that has had. None where nobody watches it.
@@ -44,7 +67,7 @@ type Seen = Option<(Key, u64)>;
 impl<T: AsFd> Source<T> {
     /// `io` does not block. It has one descriptor, the same as long as it lives, and only its drop closes it.
     pub(crate) fn new(io: T) -> Self {
-        Self { watched: OnceLock::new(), others: Mutex::default(), in_a_row: AtomicU32::new(0), io }
+        Self { watchers: Mutex::default(), last: Last::none(), in_a_row: AtomicU32::new(0), io }
     }
 
     pub(crate) fn get(&self) -> &T {
@@ -53,8 +76,8 @@ impl<T: AsFd> Source<T> {
 
     /// Nobody watches it any more.
     pub(crate) fn into_inner(self) -> T {
-        let Self { watched, others, io, .. } = self;
-        drop((watched, others));
+        let Self { watchers, io, .. } = self;
+        drop(watchers);
         io
     }
 
@@ -111,11 +134,10 @@ impl<T: AsFd> Source<T> {
     pub(crate) fn call_any<R, const N: usize>(
         all: [&Self; N],
         direction: Direction,
-        longest: Option<Duration>,
+        limit: Limit,
         mut attempt: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
         all[0].take_turn();
-        let mut limit = None;
         loop {
             let seen = all.map(|source| source.seen(direction).0);
             match attempt() {
@@ -123,7 +145,6 @@ impl<T: AsFd> Source<T> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 done => return done,
             }
-            let limit = *limit.get_or_insert_with(|| Limit::from(longest));
             all[0].in_a_row.store(0, Ordering::Relaxed);
             Self::wait(all, direction, limit, seen)?;
         }
@@ -156,16 +177,19 @@ impl<T: AsFd> Source<T> {
         (Some((key, events)), matches!(direction, Direction::Read) && slot.is_empty(events))
     }
 
-    /// Its place in a reactor that watches it, or has.
+    /// Its place in the calling worker's reactor, if that watches it, or has.
     #[inline(always)]
     fn key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
-        let first = self.watched.get()?;
-        if first.is_by(reactor) { Some(first.key()) } else { self.other_key(reactor) }
+        match self.last.named(reactor) {
+            Named::Nobody => None,
+            Named::Own(key) => Some(key),
+            Named::Another => self.other_key(reactor),
+        }
     }
 
     #[inline(never)]
     fn other_key(&self, reactor: &Arc<Reactor>) -> Option<Key> {
-        self.others.lock().iter().find(|watched| watched.is_by(reactor)).map(Watched::key)
+        self.watchers.lock().iter().find(|watched| watched.is_by(reactor)).map(|watched| watched.key)
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
@@ -205,10 +229,7 @@ impl<T: AsFd> Source<T> {
                 number.into_iter().for_each(|number| reactor.slot(key).leave(key, direction, number, reactor));
             }
         }
-        waited.map_err(|stopped| match stopped {
-            Stopped::TimedOut => timed_out(),
-            Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => cancelled.into(),
-        })
+        waited.map_err(Into::into)
     }
 
     /// Lets `reactor`, which is the calling worker's, watch it, and those no more of whose tasks none waits for it: each would be
@@ -216,29 +237,31 @@ impl<T: AsFd> Source<T> {
     #[cold]
     fn watch(&self, reactor: &Arc<Reactor>) -> io::Result<Key> {
         // Under this lock, so that nobody lets go of what another adds just now.
-        let mut others = self.others.lock();
-        // A poller that is gone watches nothing.
-        others.retain(|watched| watched.reactor.strong_count() > 0);
+        let mut watchers = self.watchers.lock();
+        self.last.clear();
+        watchers.forget_ended();
         let fd = self.io.as_fd();
         let mut place = None;
-        for watched in self.watched.get().into_iter().chain(&*others) {
+        for watched in watchers.iter_mut() {
             if watched.is_by(reactor) {
                 place = Some(watched);
             } else if let Some(reactor) = watched.reactor.upgrade() {
-                reactor.let_go(fd, watched.key());
+                reactor.let_go(fd, watched.key);
             }
         }
-        if let Some(key) = place.map(Watched::key).filter(|&key| reactor.slot_of(key).is_some()) {
-            return Ok(key);
-        }
-        let key = reactor.add(fd)?;
-        if let Some(place) = place {
-            place.key.store(key.to_bits(), Ordering::Relaxed);
-        } else {
-            let key = AtomicU64::new(key.to_bits());
-            let watched = Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key };
-            others.extend(self.watched.set(watched).err());
-        }
+        let key = match place {
+            Some(watched) if reactor.slot_of(watched.key).is_some() => watched.key,
+            Some(watched) => {
+                watched.key = reactor.add(fd)?;
+                watched.key
+            }
+            None => {
+                let key = reactor.add(fd)?;
+                watchers.push(Watched { reactor: Arc::downgrade(reactor), fd: fd.as_raw_fd(), key });
+                key
+            }
+        };
+        self.last.set(reactor, key);
         Ok(key)
     }
 
@@ -253,12 +276,10 @@ impl<T: AsFd> Source<T> {
                 Limit::After(delay) => Some(delay),
                 Limit::At(instant) => Some(instant.saturating_duration_since(Instant::now())),
             };
-            // What is too long for the system is cut, and waited for again by the caller's loop.
-            let left = left.map(|left| Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
-            match poll(&mut all.map(|source| PollFd::new(&source.io, flags)), left.as_ref()) {
-                Ok(0) => return Err(timed_out()),
+            match poll(&mut all.map(|source| PollFd::new(&source.io, flags)), left.map(timespec).as_ref()) {
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Err(timed_out()),
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
                 Ok(_) => return Ok(()),
-                Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -267,6 +288,15 @@ impl<T: AsFd> Source<T> {
 
 pub(crate) fn timed_out() -> io::Error {
     io::Error::new(ErrorKind::TimedOut, "the time of the socket's timeout is over")
+}
+
+impl From<Stopped> for io::Error {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::TimedOut => timed_out(),
+            Stopped::Cancelled(cancelled) | Stopped::Refused(cancelled) => cancelled.into(),
+        }
+    }
 }
 
 impl From<Option<Duration>> for Limit {
@@ -308,15 +338,64 @@ fn tell_empty(seen: Seen) {
     }
 }
 
+impl Watchers {
+    fn iter(&self) -> impl Iterator<Item = &Watched> {
+        self.first.iter().chain(&self.others)
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Watched> {
+        self.first.iter_mut().chain(&mut self.others)
+    }
+
+    fn push(&mut self, watched: Watched) {
+        match &self.first {
+            None => self.first = Some(watched),
+            Some(_) => self.others.push(watched),
+        }
+    }
+
+    /// A reactor whose runtime has ended watches nothing.
+    fn forget_ended(&mut self) {
+        let has_ended = |watched: &Watched| watched.reactor.strong_count() == 0;
+        self.others.retain(|watched| !has_ended(watched));
+        if self.first.as_ref().is_some_and(has_ended) {
+            self.first = self.others.pop();
+        }
+    }
+}
+
 impl Watched {
-    #[inline(always)]
     fn is_by(&self, reactor: &Arc<Reactor>) -> bool {
         self.reactor.as_ptr() == Arc::as_ptr(reactor)
     }
+}
 
+impl Last {
+    const fn none() -> Self {
+        Self { reactor: AtomicPtr::new(ptr::null_mut()), key: AtomicU64::new(0) }
+    }
+
+    /// `reactor` is the calling worker's.
     #[inline(always)]
-    fn key(&self) -> Key {
-        Key::from_bits(self.key.load(Ordering::Relaxed))
+    fn named(&self, reactor: &Arc<Reactor>) -> Named {
+        let own = Arc::as_ptr(reactor).cast_mut();
+        let named = self.reactor.load(Ordering::Relaxed);
+        if named != own {
+            return if named.is_null() { Named::Nobody } else { Named::Another };
+        }
+        let key = self.key.load(Ordering::Acquire);
+        // Only the worker itself names its reactor here. So if that is named still, the key was not another's.
+        if self.reactor.load(Ordering::Relaxed) == own { Named::Own(Key::from_bits(key)) } else { Named::Another }
+    }
+
+    fn clear(&self) {
+        self.reactor.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Names it, after [`clear`](Self::clear): whoever reads the key sees by then that the last one is not named any more.
+    fn set(&self, reactor: &Arc<Reactor>, key: Key) {
+        self.key.store(key.to_bits(), Ordering::Release);
+        self.reactor.store(Arc::as_ptr(reactor).cast_mut(), Ordering::Relaxed);
     }
 }
 
@@ -325,7 +404,7 @@ impl Drop for Watched {
         let Some(reactor) = self.reactor.upgrade() else { return };
         // SAFETY: it is open: a source closes it after this (invariant 37).
         let fd = unsafe { BorrowedFd::borrow_raw(self.fd) };
-        reactor.remove(fd, self.key());
+        reactor.remove(fd, self.key);
     }
 }
 

@@ -19,6 +19,10 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// What is to be done.
 pub(super) trait Work: Send {
+    /// It is about to be run, or dropped, by others than who has queued it. False if that has given it up: then it stays, to be
+    /// [taken back](Threads::take_back). Called once, where the queue is locked.
+    fn begin(&mut self) -> bool;
+
     /// Does it. It does not panic.
     fn run(self: Box<Self>);
 }
@@ -39,6 +43,8 @@ pub(super) struct Threads {
 #[derive(Default)]
 struct State {
     queue: VecDeque<Queued>,
+    /// What was given up when its turn had come, and is about to be taken back.
+    given_up: VecDeque<Queued>,
     /// How many have ever been queued, and started.
     queued: u64,
     started: u64,
@@ -100,9 +106,18 @@ impl Threads {
 
     /// Takes out again what nobody has begun.
     pub(super) fn take_back(&self, number: u64) -> Option<Box<dyn Work>> {
-        let mut state = self.state.lock();
-        let place = state.queue.iter().position(|queued| queued.number == number)?;
-        Some(state.queue.remove(place)?.work)
+        let state = &mut *self.state.lock();
+        [&mut state.queue, &mut state.given_up].into_iter().find_map(|queue| {
+            let place = queue.iter().position(|queued| queued.number == number)?;
+            Some(queue.remove(place)?.work)
+        })
+    }
+
+    /// Whether what is queued now need not wait for its turn.
+    #[cfg(unix)]
+    pub(super) fn has_time(&self) -> bool {
+        let state = self.state.lock();
+        state.queue.len() < state.idle || state.threads.len() < self.most || self.most == 0
     }
 
     /// Starts one. If the system refuses, those that are there have to do.
@@ -121,7 +136,11 @@ impl Threads {
     fn work(&self, number: u64) {
         let mut state = self.state.lock();
         loop {
-            if let Some(queued) = state.queue.pop_front() {
+            if let Some(mut queued) = state.queue.pop_front() {
+                if !queued.work.begin() {
+                    state.given_up.push_back(queued);
+                    continue;
+                }
                 set_runs(&mut state, number, Some(queued.called_at));
                 MutexGuard::unlocked(&mut state, || queued.work.run());
                 set_runs(&mut state, number, None);
@@ -150,7 +169,8 @@ impl Threads {
         let mut state = self.state.lock();
         state.is_closed = true;
         self.more.notify_all();
-        let queue = core::mem::take(&mut state.queue);
+        let mut queue = Vec::from(core::mem::take(&mut state.queue));
+        state.given_up.extend(queue.extract_if(.., |queued| !queued.work.begin()));
         MutexGuard::unlocked(&mut state, || queue.into_iter().for_each(|queued| drop_quietly(Some(queued.work))));
         while !state.threads.is_empty() && !self.one_has_ended.wait_until(&mut state, deadline).timed_out() {}
         let left: Vec<_> = state.threads.values().filter_map(|entry| entry.runs).collect();
@@ -173,12 +193,16 @@ fn set_runs(state: &mut State, number: u64, runs: Option<&'static Location<'stat
 mod tests {
     use super::{Threads, Work};
     use core::panic::Location;
-    use std::sync::mpsc::{Sender, channel};
+    use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::{Duration, Instant};
 
     struct Tell(Sender<()>);
 
     impl Work for Tell {
+        fn begin(&mut self) -> bool {
+            true
+        }
+
         fn run(self: Box<Self>) {
             let _ = self.0.send(());
         }
@@ -199,5 +223,52 @@ mod tests {
         assert_eq!(threads.state.lock().started, 3);
         threads.close(Instant::now());
         assert_eq!(threads.queue(Location::caller(), || unreachable!("nobody would run it")), None);
+    }
+
+    /// Is given up by the time that its turn comes, and tells of that.
+    struct GivenUp(Sender<()>);
+
+    impl Work for GivenUp {
+        fn begin(&mut self) -> bool {
+            let _ = self.0.send(());
+            false
+        }
+
+        fn run(self: Box<Self>) {
+            unreachable!("it has not begun");
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_stays_until_it_is_taken_back() {
+        let threads = Threads::with_idle("", 1, Duration::from_secs(60));
+        let (tell, told) = channel();
+        let number = threads.queue(Location::caller(), || Box::new(GivenUp(tell.clone()))).expect("a thread");
+        told.recv().expect("its turn comes");
+        // By the end of the threads as well.
+        let (begun, has_begun) = channel();
+        let (end, ends) = channel();
+        threads.queue(Location::caller(), || Box::new(Wait(begun, ends))).expect("a thread");
+        has_begun.recv().expect("it runs");
+        let other = threads.queue(Location::caller(), || Box::new(GivenUp(tell))).expect("a thread");
+        threads.close(Instant::now());
+        told.recv().expect("its turn comes");
+        assert!(threads.take_back(number).is_some() && threads.take_back(other).is_some());
+        assert!(threads.take_back(number).is_none() && threads.state.lock().given_up.is_empty());
+        drop(end);
+    }
+
+    /// Tells that it runs, and waits until it may end.
+    struct Wait(Sender<()>, Receiver<()>);
+
+    impl Work for Wait {
+        fn begin(&mut self) -> bool {
+            true
+        }
+
+        fn run(self: Box<Self>) {
+            let _ = self.0.send(());
+            let _ = self.1.recv();
+        }
     }
 }

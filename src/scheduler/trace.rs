@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 use super::handle::Task;
+use super::life::drop_quietly;
 use super::print::quote;
 use core::fmt::Write as _;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,11 +26,34 @@ impl Sink {
     }
 }
 
+/// A writer of others: what it panics with has been printed, and is not the worker's.
+struct Writer(Option<Box<dyn Write + Send>>);
+
+impl Writer {
+    /// Whether it could be written.
+    fn put(&mut self, f: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> bool {
+        let Some(writer) = &mut self.0 else { return false };
+        match panic::catch_unwind(AssertUnwindSafe(|| f(writer))) {
+            Ok(written) => written.is_ok(),
+            Err(payload) => {
+                drop_quietly(Some(payload));
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop_quietly(self.0.take());
+    }
+}
+
 /// Writes the trace of a run.
 pub(super) struct Recorder {
     start: Instant,
     /// None when the trace has ended, or could not be written.
-    writer: Mutex<Option<Box<dyn Write + Send>>>,
+    writer: Mutex<Option<Writer>>,
     lanes: Vec<Mutex<String>>,
     /// Who was woken and has not run since.
     wakes: Mutex<HashMap<u64, Wake>>,
@@ -51,7 +76,8 @@ impl core::fmt::Display for Micros {
 impl Recorder {
     /// None if another run has the writer.
     pub(super) fn new(sink: &Sink, workers: usize, thread_name: &str) -> Option<Self> {
-        let mut writer = sink.0.lock().take()?;
+        let mut writer = Writer(sink.0.lock().take());
+        writer.0.as_ref()?;
         let mut head = String::from("[\n");
         head += r#"{"ph":"M","pid":1,"name":"process_name","args":{"name":"switchback"}}"#;
         for lane in 0..workers {
@@ -60,7 +86,7 @@ impl Recorder {
             let _ = write!(head, ",\n{{\"ph\":\"M\",\"pid\":1,\"tid\":{lane},\"name\":\"thread_name\",");
             let _ = write!(head, "\"args\":{{\"name\":{name}}}}}");
         }
-        let writer = writer.write_all(head.as_bytes()).is_ok().then_some(writer);
+        let writer = writer.put(|writer| writer.write_all(head.as_bytes())).then_some(writer);
         Some(Self {
             start: Instant::now(),
             writer: Mutex::new(writer),
@@ -115,7 +141,7 @@ impl Recorder {
     fn write(&self, events: &mut String) {
         let mut writer = self.writer.lock();
         if let Some(open) = &mut *writer
-            && open.write_all(events.as_bytes()).is_err()
+            && !open.put(|writer| writer.write_all(events.as_bytes()))
         {
             *writer = None;
         }
@@ -128,7 +154,7 @@ impl Recorder {
             self.write(&mut lane.lock());
         }
         if let Some(mut writer) = self.writer.lock().take() {
-            let _ = writer.write_all(b"\n]\n").and_then(|()| writer.flush());
+            writer.put(|writer| writer.write_all(b"\n]\n").and_then(|()| writer.flush()));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::class::Class;
 use super::slab::{self, Slot};
+use super::system::Locked;
 use super::{Stack, StackError};
 use core::ptr::NonNull;
 
@@ -54,7 +55,7 @@ impl Drop for GuardedStack {
     fn drop(&mut self) {
         super::notices::unregister(self.0.limit().as_ptr(), self.0.top());
         // SAFETY: `new` took the slot, and nobody uses the memory any more: a coroutine keeps its stack until it has ended.
-        unsafe { slab::give_back(&mut [self.0]) };
+        unsafe { slab::give_back(&mut [self.0], Locked::Stays) };
     }
 }
 

@@ -32,6 +32,13 @@
 //! a burst gets small again by itself, within twenty seconds. A program without a runtime that has had many coroutines,
 //! and goes on with few, calls [`trim`]; so does a thread that is no worker, if it has a burst while all workers sleep.
 //!
+//! # Locked memory
+//!
+//! A process that locks all memory that it will have (`mlockall` with `MCL_FUTURE`) has each stack in memory as a whole, from its
+//! first use on, and with a guard that costs a mapping: so a small [size](crate::Builder::stack_size) is worth choosing there, and
+//! a million do not fit. With `MCL_ONFAULT` a stack takes what it has touched, as elsewhere. The pool gives none of it back by itself,
+//! as locked memory is to stay; [`trim`] does.
+//!
 //! # How large?
 //!
 //! [`set_measure`] and [`usage`](usage()) tell how much the coroutines of each creation site have used.
@@ -43,6 +50,7 @@ mod class;
 mod debug;
 mod depot;
 mod error;
+pub(crate) mod fork;
 mod guard;
 mod guarded;
 mod header;

@@ -18,6 +18,7 @@ use super::header::UNREGISTERED;
 use super::header::{self, Header};
 use super::register::Register;
 use super::shared::{self, Free};
+use super::system::Locked;
 use super::usage::{self, Measure};
 use super::{Stack, StackError, notices, slab};
 use crate::arch::{LINE, prefetch};
@@ -277,7 +278,8 @@ unsafe fn give_away(header: NonNull<Header>) {
 ///
 /// A stack in the pool keeps the pages that its users have touched, so that the next one finds them there. The pool does this
 /// by itself, after a while and when there is occasion: see the [module](super). Call this when a program that has had deep
-/// or many coroutines gets quiet and there may be none, or to be sooner; other threads' own lists are theirs to trim.
+/// or many coroutines gets quiet and there may be none, or to be sooner; other threads' own lists are theirs to trim. What the
+/// process has locked in memory (`mlockall`) goes by this call alone, on Linux since 5.18, and is locked again when it is touched.
 ///
 /// # Examples
 ///
@@ -293,7 +295,7 @@ unsafe fn give_away(header: NonNull<Header>) {
 /// ```
 pub fn trim() {
     // SAFETY: what is free and this thread's is in nobody's use.
-    for_each_free(|header| unsafe { usage::trim(header) });
+    for_each_free(|header| unsafe { usage::trim(header, Locked::Goes) });
     shared::trim();
 }
 

@@ -2,11 +2,12 @@
 
 use super::class::Class;
 use super::depot::Depot;
+use super::fork::Lock;
 use super::header::Header;
-use super::{slab, system};
+use super::slab;
+use super::system::{self, Locked};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -29,7 +30,7 @@ impl Free {
     }
 }
 
-static DEPOT: Mutex<Depot<Free>> = Mutex::new(Depot::new());
+static DEPOT: Lock<Depot<Free>> = Lock::new(Depot::new());
 /// How many are in it, for those who have not locked it.
 static POOLED: AtomicUsize = AtomicUsize::new(0);
 /// How long its interval is, in nanoseconds.
@@ -174,7 +175,7 @@ fn tidy_at(now: Instant, most: usize) -> Option<Duration> {
 /// Gives all of it back to the slab, and its memory to the system.
 pub(super) fn trim() {
     with_depot(Depot::condemn);
-    while go_back(with_depot(|depot| depot.take_due(MANY))) {}
+    while go_back_with(with_depot(|depot| depot.take_due(MANY)), Locked::Goes) {}
 }
 
 fn with_depot<T>(f: impl FnOnce(&mut Depot<Free>) -> T) -> T {
@@ -186,9 +187,13 @@ fn with_depot<T>(f: impl FnOnce(&mut Depot<Free>) -> T) -> T {
 
 /// Gives stacks of one size back to the slab. Returns whether there were any.
 fn go_back(some: Vec<Free>) -> bool {
+    go_back_with(some, Locked::Stays)
+}
+
+fn go_back_with(some: Vec<Free>, locked: Locked) -> bool {
     // SAFETY: whoever has a `Free` has the stack, and these are gone after this.
     let mut slots: Vec<_> = some.into_iter().filter_map(|free| unsafe { Header::vacate(free.0) }).collect();
     // SAFETY: as above.
-    unsafe { slab::give_back(&mut slots) };
+    unsafe { slab::give_back(&mut slots, locked) };
     !slots.is_empty()
 }

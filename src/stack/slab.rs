@@ -22,8 +22,9 @@
 
 use super::class::{CLASSES, Class};
 use super::error::StackError;
+use super::fork::Lock;
 use super::guard::Guard;
-use super::system;
+use super::system::{self, Locked};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use parking_lot::Mutex;
@@ -96,8 +97,8 @@ struct Stock {
     guarded: usize,
 }
 
-static STOCKS: [Mutex<Stock>; CLASSES] =
-    [const { Mutex::new(Stock { free: Vec::new(), newest: None, guarded: 0 }) }; CLASSES];
+static STOCKS: [Lock<Stock>; CLASSES] =
+    [const { Lock::new(Stock { free: Vec::new(), newest: None, guarded: 0 }) }; CLASSES];
 
 /// Memory for a stack: its place, not the right to use it. That has whoever [`take`] gave it to, until it is given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +187,7 @@ pub(super) fn take(class: Class) -> Result<Slot, StackError> {
 /// # Safety
 ///
 /// The slots are the caller's, who needs nothing on them and forgets them.
-pub(super) unsafe fn give_back(slots: &mut [Slot]) {
+pub(super) unsafe fn give_back(slots: &mut [Slot], locked: Locked) {
     let Some(Slot { class, .. }) = slots.first().copied() else { return };
     slots.sort_unstable_by_key(|slot| slot.base);
     // Neighbours go in one call. Guards of advice between them stay, and are the later one's.
@@ -194,9 +195,9 @@ pub(super) unsafe fn give_back(slots: &mut [Slot]) {
     for run in slots.chunk_by(|slot, next| may_join && slot.top() == next.base) {
         let len = run[run.len() - 1].top().addr().get() - run[0].limit().addr().get();
         // SAFETY: from the first of them to the last there is nothing else, and nothing on them is needed.
-        if !unsafe { system::discard(run[0].limit(), len) } && run.len() > 1 {
+        if !unsafe { system::discard(run[0].limit(), len, locked) } && run.len() > 1 {
             // SAFETY: the same, one by one: one that is locked in memory does not keep the others.
-            run.iter().for_each(|slot| _ = unsafe { system::discard(slot.limit(), class.size()) });
+            run.iter().for_each(|slot| _ = unsafe { system::discard(slot.limit(), class.size(), locked) });
         }
     }
     OUT.fetch_sub(slots.len(), Ordering::Relaxed);
@@ -327,18 +328,23 @@ fn grow(last: Option<&'static Reservation>, class: Class, spacing: usize) -> Res
     let mut slots = wish.clamp(1, (isize::MAX as usize / spacing).min(u32::MAX as usize));
     // Nobody refuses memory when it is touched; the process, or another one, would be killed for it. The first few are not
     // worth a look, which takes longer than to make them.
-    if stacks() + slots > UNSEEN
+    let are_many = stacks() + slots > UNSEEN;
+    // Where memory is locked the advice is refused. Else it is not worth a look for the first few.
+    let may_be_filled = are_many || Guard::in_use() == Guard::Protection || Guard::has_been_refused();
+    let is_filled = may_be_filled && system::is_filled_at_once();
+    if (are_many || is_filled)
         && let Some((left, total)) = system::memory()
     {
-        // Each stack takes a page, and its user needs something as well.
-        let enough_for = left.saturating_sub(KEPT.min(total / 32)) / (system::page_size() * 5 / 4);
+        // Each stack takes a page, and its user needs something as well; or all of it at once.
+        let takes = if is_filled { class.size() } else { system::page_size() * 5 / 4 };
+        let enough_for = left.saturating_sub(KEPT.min(total / 32)) / takes;
         if enough_for == 0 {
             return Err(StackError::memory(left, spacing, stacks()));
         }
         slots = slots.min(enough_for);
     }
     // With guards of advice there is nothing more to do for a slot but to install its guard.
-    let usable = Guard::in_use() == Guard::Advice;
+    let usable = Guard::in_use() == Guard::Advice && !is_filled;
     let reserve = |len, left| match left {
         0 => system::reserve(len, usable),
         left => system::reserve(len + left, usable).and_then(|base| {
@@ -397,7 +403,7 @@ mod tests {
         let local = 0_u8;
         assert_eq!(find((&raw const local).addr()), None);
         // SAFETY: taken above, and not used.
-        unsafe { give_back(&mut slots) };
+        unsafe { give_back(&mut slots, Locked::Stays) };
     }
 
     #[test]
@@ -410,7 +416,7 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(system::untouched(limit, class.size()), class.size() - system::page_size());
         // SAFETY: taken above, and nothing on it is needed.
-        unsafe { give_back(&mut [slot]) };
+        unsafe { give_back(&mut [slot], Locked::Stays) };
         let again = take(class).expect("a slot");
         assert_eq!((again.limit(), again.top()), (limit, top));
         assert_eq!(system::faults(limit.as_ptr().wrapping_sub(1)), Some(true));
@@ -419,7 +425,7 @@ mod tests {
         // SAFETY: the slot is ours.
         assert_eq!(unsafe { top.sub(1).read() }, 0);
         // SAFETY: as above.
-        unsafe { give_back(&mut [again]) };
+        unsafe { give_back(&mut [again], Locked::Stays) };
     }
 
     #[test]
@@ -442,7 +448,7 @@ mod tests {
             }
         }
         // SAFETY: taken above, and not used.
-        unsafe { give_back(&mut slots) };
+        unsafe { give_back(&mut slots, Locked::Stays) };
     }
 
     #[test]
@@ -456,6 +462,6 @@ mod tests {
             .filter(|place| place.class.load(Ordering::Relaxed) == class.index());
         assert_eq!(made.count(), 5, "1 + 2 + 4 + 8 + 16 slots");
         // SAFETY: taken above, and not used.
-        unsafe { give_back(&mut slots) };
+        unsafe { give_back(&mut slots, Locked::Stays) };
     }
 }

@@ -2,7 +2,8 @@
 
 use super::class::Class;
 use super::header::Header;
-use super::{notices, pool, system};
+use super::system::{self, Locked};
+use super::{notices, pool};
 use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -99,7 +100,7 @@ pub(super) unsafe fn begin(header: NonNull<Header>) {
     match this.measure.get() {
         Measure::Off => {}
         // SAFETY: nothing is on it.
-        Measure::Pages => unsafe { trim(header) },
+        Measure::Pages => unsafe { trim(header, Locked::Goes) },
         Measure::Painted => {
             let (start, words) = words(this);
             // SAFETY: the words lie between limit and header, where nothing is.
@@ -186,7 +187,7 @@ pub(super) unsafe fn trim_if_deep(header: NonNull<Header>) {
     // SAFETY: the stack is the caller's.
     if unsafe { high_water(header) } > DEEP {
         // SAFETY: the same contract.
-        unsafe { trim(header) };
+        unsafe { trim(header, Locked::Stays) };
     }
 }
 
@@ -195,7 +196,7 @@ pub(super) unsafe fn trim_if_deep(header: NonNull<Header>) {
 /// # Safety
 ///
 /// The stack is the caller's, and nothing below the control block's page is needed.
-pub(super) unsafe fn trim(header: NonNull<Header>) {
+pub(super) unsafe fn trim(header: NonNull<Header>, locked: Locked) {
     // SAFETY: the header is the caller's.
     let this = unsafe { header.as_ref() };
     if this.class == Class::PROVIDED {
@@ -207,7 +208,7 @@ pub(super) unsafe fn trim(header: NonNull<Header>) {
     let len = kept.saturating_sub(this.limit.addr().get());
     if len > 0 {
         // SAFETY: whole pages of a slot of the caller's, that are not needed.
-        unsafe { system::discard(this.limit, len) };
+        unsafe { system::discard(this.limit, len, locked) };
     }
 }
 
@@ -233,12 +234,25 @@ mod tests {
             }
             #[cfg(target_os = "linux")]
             assert!(high_water(header) <= system::page_size());
+            // What is locked goes for who asks. Emulators take the advice and do nothing, and sanitizers do not lock.
+            #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
+            #[cfg(not(any(switchback_asan, switchback_tsan)))]
+            {
+                let (place, page) = (slot.limit().add(300_000).as_ptr(), system::page_size());
+                place.write(1);
+                assert_eq!(libc::mlock(place.cast(), 1), 0);
+                trim_if_deep(header);
+                assert!(high_water(header) > page);
+                trim(header, Locked::Goes);
+                assert!(high_water(header) <= page);
+                assert_eq!(libc::munlock(place.cast(), 1), 0);
+            }
             header.as_ref().measure.set(Measure::Painted);
             begin(header);
             assert_eq!(high_water(header), 0);
             slot.limit().add(300_001).write(1);
             assert_eq!(high_water(header), size(header) - 300_000);
-            slab::give_back(&mut [slot]);
+            slab::give_back(&mut [slot], Locked::Stays);
         }
     }
 }

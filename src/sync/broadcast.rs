@@ -41,8 +41,9 @@ use std::time::Duration;
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel must keep a message");
-    let state =
-        State { kept: VecDeque::with_capacity(capacity), capacity, sent: 0, senders: 1, queue: WaitQueue::new() };
+    // It grows to what is in it: a capacity may be a wish that no memory can fulfil at once.
+    let kept = VecDeque::with_capacity(capacity.min(64));
+    let state = State { kept, capacity, sent: 0, senders: 1, queue: WaitQueue::new() };
     let state = Arc::new(Latch::new(state));
     (Sender(Arc::clone(&state)), Receiver { state, next: 0 })
 }

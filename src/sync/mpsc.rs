@@ -39,7 +39,11 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 /// A channel for at most `bound` messages that nobody has received: who sends more waits. With 0, each message waits for the
-/// receiver: a rendezvous.
+/// receiver: a rendezvous. Room for all of them is taken at once, as std's does.
+///
+/// # Panics
+///
+/// When no memory can be that large.
 ///
 /// # Examples
 ///

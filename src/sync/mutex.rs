@@ -55,6 +55,7 @@ impl RawMutex {
     #[inline(never)]
     fn lock_slow(&self, shielded: bool) -> Result<(), Stopped> {
         let mut place = None;
+        let mut is_taken = false;
         let waited = suspend_until(Limit::Never, shielded, |resumer| {
             let mut queue = self.queue.lock();
             // Under the latch nobody clears QUEUED, and as long as it is set nobody frees the lock.
@@ -63,11 +64,16 @@ impl RawMutex {
             {
                 self.state.store(LOCKED, Ordering::Relaxed);
                 drop(queue);
+                is_taken = true;
                 let _ = resumer.send(());
                 return;
             }
             place = Some(queue.push(resumer));
         });
+        if is_taken {
+            // Cancelled at the same time, it has it all the same.
+            return Ok(());
+        }
         if waited.is_err()
             && let Some(place) = place
         {
@@ -302,5 +308,48 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
 impl<T: ?Sized + fmt::Display> fmt::Display for MutexGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOCKED, Mutex, RawMutex};
+    use crate::{Runtime, task};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    /// The lock gets free while a task joins the queue, which is cancelled at that very time: it has it, or nobody has.
+    #[test]
+    fn a_lock_is_not_lost_with_who_is_cancelled_while_joining_the_queue() {
+        let runtime = Runtime::builder().workers(1).build().expect("a runtime");
+        for _ in 0..4 {
+            let (mutex, comes) = (Mutex::new(()), AtomicBool::new(false));
+            let raw: &RawMutex = &mutex.raw;
+            assert!(raw.try_lock());
+            let (tell, told) = std::sync::mpsc::channel();
+            thread::scope(|s| {
+                let queue = raw.queue.lock();
+                let taking = s.spawn(|| {
+                    runtime.run(|| {
+                        let handle = task::current().expect("a task");
+                        tell.send(handle).expect("somebody listens");
+                        comes.store(true, Ordering::SeqCst);
+                        task::lock(&mutex).is_ok_and(|guard| guard.is_ok())
+                    })
+                });
+                let handle = told.recv().expect("it tells");
+                while !comes.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+                // Most often it has come to the queue after that, for which it has to wait. (Where the machine is busy, each of
+                // these takes long.)
+                (0..20).for_each(|_| thread::yield_now());
+                handle.cancel();
+                raw.state.compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed).expect("nobody waits");
+                drop(queue);
+                taking.join().expect("it ends well");
+            });
+            assert!(mutex.try_lock().is_ok(), "nobody has it any more");
+        }
     }
 }

@@ -214,9 +214,12 @@ impl<T, S: Store<T>> State<T, S> {
             if self.items.count() >= capacity {
                 return Some(item);
             }
+            // Counted first: where priorities are compared, it is in even if that panics.
+            self.unfinished += 1;
             self.items.put(item);
+        } else {
+            self.unfinished += 1;
         }
-        self.unfinished += 1;
         None
     }
 
@@ -250,8 +253,8 @@ impl<T, S: Store<T>> State<T, S> {
         {
             match giver.claim() {
                 Some(giver) => {
-                    self.items.put(item);
                     self.unfinished += 1;
+                    self.items.put(item);
                     giver.send(None);
                 }
                 None => drop(self.kept.insert(place, item)),

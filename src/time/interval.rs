@@ -51,10 +51,19 @@ impl Interval {
     pub fn tick(&mut self) -> Result<Instant, Cancelled> {
         sleep_until(self.next)?;
         let late = now().saturating_duration_since(self.next);
-        let missed = late.as_nanos() / self.period.as_nanos();
-        let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-        let due = self.next + self.period * missed;
-        self.next = due + self.period;
+        let due = self.next + (late - remainder(late, self.period));
+        // What no clock can tell is as far away as anybody may want.
+        self.next = due.checked_add(self.period).unwrap_or_else(|| due + CENTURY);
         Ok(due)
     }
+}
+
+const CENTURY: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
+
+/// What is left of `time` when as many periods as fit are taken off it.
+fn remainder(time: Duration, period: Duration) -> Duration {
+    const SECOND: u128 = 1_000_000_000;
+    let rest = time.as_nanos() % period.as_nanos();
+    // Both fit, as it is less than `period`.
+    Duration::new((rest / SECOND) as u64, (rest % SECOND) as u32)
 }

@@ -1,6 +1,7 @@
 //! Tests in processes of their own: the test program runs itself again, for one test.
 #![allow(dead_code)] // no test uses all of it
 
+use std::ffi::OsString;
 use std::process::{Command, Output};
 
 const INSIDE: &str = "SWITCHBACK_TEST_INSIDE";
@@ -10,33 +11,48 @@ pub(crate) fn inside() -> Option<String> {
     std::env::var(INSIDE).ok()
 }
 
+/// Runs the rest of the test called `name`, with its module, in a process of its own, after what a shell does first. Returns whether
+/// this is that.
+#[track_caller]
+pub(crate) fn alone(name: &str, prelude: &str) -> bool {
+    if inside().is_some() {
+        return true;
+    }
+    Outside { prelude, ..Default::default() }.run(name, "inside").assert_success();
+    false
+}
+
 /// How to start a test in a process of its own.
 #[derive(Default)]
 pub(crate) struct Outside<'a> {
-    /// What a shell does first, in the same process: `ulimit` for instance.
+    /// What a shell does first, in the same process: `ulimit` for instance. Without it no shell is needed.
     pub(crate) prelude: &'a str,
     /// Environment variables.
     pub(crate) env: &'a [(&'a str, &'a str)],
 }
 
 impl Outside<'_> {
-    /// Runs the test called `name` again, where [`inside`] is `word`.
+    /// Runs the test called `name`, with the modules that it is in, again, where [`inside`] is `word`.
     pub(crate) fn run(&self, name: &str, word: &str) -> Ended {
         let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
-        let mut command = Command::new("sh");
+        let mut words: Vec<OsString> = runner.split_whitespace().map(OsString::from).collect();
+        if !self.prelude.is_empty() {
+            words = ["sh".into(), "-c".into(), format!("{} exec {runner} \"$0\" \"$@\"", self.prelude).into()].into();
+        }
+        words.push(std::env::current_exe().expect("a path").into());
+        let mut command = Command::new(&words[0]);
         // A sanitizer would take faults for its own, and end the process in another way.
         for options in ["ASAN_OPTIONS", "TSAN_OPTIONS"] {
             let before = std::env::var(options).unwrap_or_default();
             command.env(options, format!("{before}:handle_segv=0:handle_sigbus=0"));
         }
         let output = command
-            .args(["-c", &format!("{} exec {runner} \"$0\" \"$@\"", self.prelude)])
-            .arg(std::env::current_exe().expect("a path"))
+            .args(&words[1..])
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(INSIDE, word)
             .envs(self.env.iter().copied())
             .output();
-        Ended(output.expect("a shell"))
+        Ended(output.expect("it runs"))
     }
 }
 

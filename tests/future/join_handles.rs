@@ -179,6 +179,33 @@ fn a_waker_that_panics_or_waits_does_the_task_no_harm() {
     });
 }
 
+/// The handle is dropped as if nothing had been, and lets go of the task.
+#[cfg(panic = "unwind")]
+#[test]
+fn a_waker_whose_destructor_panics_keeps_nothing_alive() {
+    use std::task::{Context, Wake, Waker};
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("no luck");
+        }
+    }
+    workers(1).run(|| {
+        let outcome = Arc::new(());
+        let theirs = Arc::clone(&outcome);
+        let mut handle = task::spawn_local(move || theirs);
+        let waker = Waker::from(Arc::new(Bomb));
+        assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(waker);
+        drop(handle); // and with it the last of the waker
+        task::yield_now().expect("not cancelled");
+        assert_eq!(Arc::strong_count(&outcome), 1);
+    });
+}
+
 #[test]
 fn handles_are_polled_while_their_tasks_end() {
     // On three workers: polls, with a new waker each time, at the moment at which the tasks end.

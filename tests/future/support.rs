@@ -135,8 +135,7 @@ pub(crate) fn soon() -> Soon {
 
 /// Calls `f` in a process of its own, which runs the test called `name` again: for what belongs to the process.
 pub(crate) fn apart(name: &str, f: impl FnOnce()) {
-    match crate::process::inside() {
-        Some(_) => f(),
-        None => crate::process::Outside::default().run(name, "inside").assert_success(),
+    if crate::process::alone(name, "") {
+        f();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{all_descriptors, descriptors, on};
-use crate::process::{Outside, inside};
+use crate::process::alone;
 use crate::slow::SLOW;
 use crate::unwinding::unwinding;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -41,15 +41,6 @@ fn sh(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]);
     command
-}
-
-/// Runs the rest of the test called `name` in a process of its own. Returns whether this is that.
-fn alone(name: &str, prelude: &str) -> bool {
-    if inside().is_some() {
-        return true;
-    }
-    Outside { prelude, ..Default::default() }.run(&format!("children::{name}"), "inside").assert_success();
-    false
 }
 
 #[test]
@@ -192,7 +183,7 @@ fn a_cancelled_wait_leaves_the_child_which_can_be_waited_for_again() {
 
 #[test]
 fn who_has_a_child_alone_kills_it_when_cancelled() {
-    if !alone("who_has_a_child_alone_kills_it_when_cancelled", "") {
+    if !alone("children::who_has_a_child_alone_kills_it_when_cancelled", "") {
         return;
     }
     on(1, || {
@@ -217,7 +208,7 @@ fn who_has_a_child_alone_kills_it_when_cancelled() {
 
 #[test]
 fn a_child_that_is_dropped_goes_on_unless_it_is_to_be_killed() {
-    if !alone("a_child_that_is_dropped_goes_on_unless_it_is_to_be_killed", "") {
+    if !alone("children::a_child_that_is_dropped_goes_on_unless_it_is_to_be_killed", "") {
         return;
     }
     let killed = || {
@@ -261,7 +252,7 @@ fn a_child_that_is_dropped_goes_on_unless_it_is_to_be_killed() {
 
 #[test]
 fn a_thousand_at_once_leave_no_zombie_and_no_descriptor() {
-    if !alone("a_thousand_at_once_leave_no_zombie_and_no_descriptor", "") {
+    if !alone("children::a_thousand_at_once_leave_no_zombie_and_no_descriptor", "") {
         return;
     }
     on(1, || {
@@ -299,7 +290,7 @@ fn a_thousand_at_once_leave_no_zombie_and_no_descriptor() {
 
 #[test]
 fn without_a_descriptor_spawn_says_so_and_nothing_is_lost() {
-    if !alone("without_a_descriptor_spawn_says_so_and_nothing_is_lost", "ulimit -n 64;") {
+    if !alone("children::without_a_descriptor_spawn_says_so_and_nothing_is_lost", "ulimit -n 64;") {
         return;
     }
     on(1, || {
@@ -333,7 +324,7 @@ fn is_refused_in_a_panic(mut child: Child) -> Child {
 /// As on systems without them.
 #[test]
 fn without_a_descriptor_a_thread_waits() {
-    if !alone("without_a_descriptor_a_thread_waits", "ulimit -n 64;") {
+    if !alone("children::without_a_descriptor_a_thread_waits", "ulimit -n 64;") {
         return;
     }
     let runtime = Runtime::builder().workers(1).offload_threads(2).build().expect("a runtime");

@@ -1,14 +1,17 @@
 //! Descriptors: closed, reused, used up, and taken to other runtimes.
 
-use super::{all_descriptors, on};
-use crate::process::{Outside, inside};
+use super::{all_descriptors, descriptors, on};
+use crate::process::alone;
 use crate::slow::SLOW;
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 use switchback::net::{TcpListener, TcpStream, UnixStream};
-use switchback::task;
+use switchback::task::{self, JoinError, Resumer, WorkerState};
+use switchback::{CancelReason, Handle, Runtime};
 
 #[test]
 fn one_that_is_closed_is_used_again() {
@@ -49,6 +52,76 @@ fn one_outlives_its_runtime() {
     }
 }
 
+/// Two ends, of which each has been waited for.
+fn waited_for() -> (UnixStream, UnixStream) {
+    let (mut here, mut there) = UnixStream::pair().expect("a pair");
+    let reader = task::spawn(move || there.read_exact(&mut [0]).map(|()| there));
+    assert!(task::timeout(Duration::from_micros(1), || here.read(&mut [0])).is_err());
+    here.write_all(b"x").expect("room");
+    (here, reader.join().expect("no panic").expect("a byte"))
+}
+
+/// A runtime's own descriptors are closed with it, whatever somebody keeps of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn of_a_runtime_that_has_ended_none_is_open() {
+    if !alone("descriptors::of_a_runtime_that_has_ended_none_is_open", "") {
+        return;
+    }
+    for workers in [1, 3] {
+        let before = descriptors().expect("/proc is there");
+        let count = || descriptors().expect("/proc is there") - before;
+        let runtime = Runtime::builder().workers(workers).grace(Duration::ZERO).build().expect("a runtime");
+        let (place, resumer) = channel();
+        let ((mut here, mut there), handle, main, ended, leaked) = runtime.run(|| {
+            let ends = waited_for();
+            assert!(count() > 2);
+            // One that does not end, and waits for I/O at the last.
+            let never = task::spawn(move || {
+                let _ends = waited_for();
+                task::shield(|| {
+                    loop {
+                        let waited = task::suspend(|resumer: Resumer<()>| _ = place.send(resumer));
+                        assert!(waited.is_ok());
+                    }
+                })
+            });
+            let resumer = loop {
+                match resumer.try_recv() {
+                    Ok(resumer) => break resumer,
+                    Err(_) => task::yield_now().expect("not cancelled"),
+                }
+            };
+            let ended = task::spawn(|| 5);
+            (ends, Handle::current().expect("a runtime"), task::current(), ended, (never, resumer))
+        });
+        // Its own, and those of the task that was leaked.
+        assert_eq!(count(), 4);
+        // What was kept is of some use still.
+        assert!(main.is_some_and(|main| main.is_finished()) && leaked.0.is_finished());
+        assert_eq!(ended.join().map_err(|error| error.to_string()).unwrap_or(5), 5);
+        let refused = handle.spawn(|| ()).join();
+        let Err(JoinError::Cancelled(why)) = refused else { panic!("{refused:?}") };
+        assert_eq!(why.reason(), &CancelReason::Shutdown);
+        assert!(handle.dump().workers().iter().all(|worker| matches!(worker, WorkerState::Ended)));
+        assert!(handle.tasks().is_empty() && handle.workers() == workers);
+        // The sockets go on, on a thread and in other runtimes.
+        here.write_all(b"x").expect("room");
+        there.read_exact(&mut [0]).expect("a byte");
+        for _ in 0..3 {
+            (here, there) = on(1, || {
+                let reader = task::spawn(move || there.read_exact(&mut [0]).map(|()| there));
+                task::yield_now().expect("it waits now");
+                here.write_all(b"x").expect("room");
+                (here, reader.join().expect("no panic").expect("a byte"))
+            });
+            assert_eq!(count(), 4);
+        }
+        drop((here, there));
+        assert_eq!(count(), 2);
+    }
+}
+
 #[test]
 fn two_runtimes_share_one() {
     let (here, there) = UnixStream::pair().expect("a pair");
@@ -64,10 +137,8 @@ fn two_runtimes_share_one() {
 
 #[test]
 fn without_one_left_accept_says_so_and_recovers() {
-    if inside().is_none() {
-        let ended = Outside { prelude: "ulimit -n 64;", ..Default::default() }
-            .run("descriptors::without_one_left_accept_says_so_and_recovers", "inside");
-        return ended.assert_success();
+    if !alone("descriptors::without_one_left_accept_says_so_and_recovers", "ulimit -n 64;") {
+        return;
     }
     on(1, || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -1,10 +1,13 @@
 //! Files that are sent.
 
-use super::refused::assert_refused;
+use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{on, pair};
+#[cfg(target_os = "linux")]
+use crate::process::alone;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use switchback::net::{TcpStream, UnixStream};
 use switchback::{Runtime, offload, task};
@@ -112,6 +115,70 @@ fn files_are_read_beside_the_worker() {
         there.read_exact(&mut [0; 10]).expect("all of it");
         assert!(taken.join().expect("no panic"));
     });
+}
+
+/// The only thread of its runtime, taken until the sender is dropped.
+fn take_thread() -> (Sender<()>, task::JoinHandle<bool>) {
+    let (end, ends) = channel::<()>();
+    let (begun, has_begun) = channel();
+    let taken = task::spawn(move || {
+        offload(move || {
+            begun.send(()).expect("it is awaited");
+            ends.recv().is_err()
+        })
+    });
+    while has_begun.try_recv().is_err() {
+        task::yield_now().expect("not cancelled");
+    }
+    (end, taken)
+}
+
+#[test]
+fn who_waits_for_a_thread_is_cut_short_and_has_sent_nothing() {
+    let runtime = Runtime::builder().workers(1).offload_threads(1).build().expect("a runtime");
+    runtime.run(|| {
+        let (here, mut there) = UnixStream::pair().expect("a pair");
+        let (here, file) = (Arc::new(here), Arc::new(file("queued", 10)));
+        let send = || {
+            let (here, file) = (Arc::clone(&here), Arc::clone(&file));
+            move || here.send_file(&file, 0..10)
+        };
+        let (end, taken) = take_thread();
+        assert_refused(cancelled(send(), || ()));
+        // There is no thread that has time, or would be waited for.
+        assert_refused(cancelled_before(send()));
+        assert!(task::timeout(Duration::from_millis(1), send()).is_err());
+        here.set_write_timeout(Some(Duration::from_millis(1))).expect("it is not zero");
+        assert_eq!(send()().expect_err("it is late").kind(), ErrorKind::TimedOut);
+        here.set_write_timeout(None).expect("always");
+        drop(end);
+        assert!(taken.join().expect("no panic"));
+        // Those that were cut short do not run any more; nor is this one late, as it finds a thread and room.
+        while cancelled_before(send()).is_err() {}
+        drop(here);
+        let mut came = Vec::new();
+        there.read_to_end(&mut came).expect("no error");
+        assert_eq!(came, (0..10).map(byte).collect::<Vec<_>>());
+    });
+}
+
+/// As in programs whose main is not Rust's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_peer_that_has_hung_up_is_no_signal() {
+    if !alone("files::a_peer_that_has_hung_up_is_no_signal", "") {
+        return;
+    }
+    // SAFETY: it is the default action.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let file = file("hung-up", 10);
+    let send = || {
+        let (here, _) = UnixStream::pair().expect("a pair");
+        assert_eq!(here.send_file(&file, 0..10).expect_err("nobody reads").kind(), ErrorKind::BrokenPipe);
+    };
+    send();
+    on(1, send);
+    send();
 }
 
 /// What is made when it is read, of which the kernel hands over nothing, is read and written.

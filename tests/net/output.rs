@@ -1,8 +1,8 @@
 //! Standard output and standard error. They are the process's, so each test has one of its own, and reads what it puts there.
 
 use super::refused::{assert_cancelled_writes_write_nothing, assert_refused, cancelled};
-use super::stdin::alone;
 use super::{all_descriptors, is_non_blocking, on};
+use crate::process::alone;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use switchback::io::{self, BufRead, BufReader, ErrorKind, PipeReader, Read, Write, stderr, stdout};

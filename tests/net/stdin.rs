@@ -2,22 +2,13 @@
 
 use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{all_descriptors, is_non_blocking, on};
-use crate::process::{Outside, inside};
+use crate::process::alone;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::time::Duration;
 use switchback::io::{self, BufRead, ErrorKind, Read, Write, stdin};
 use switchback::process::{Child, Command, Stdio};
 use switchback::{Runtime, task};
-
-/// Runs the rest of the test called `name` in a process of its own. Returns whether this is that.
-pub(crate) fn alone(name: &str, prelude: &str) -> bool {
-    if inside().is_some() {
-        return true;
-    }
-    Outside { prelude, ..Default::default() }.run(name, "inside").assert_success();
-    false
-}
 
 /// Makes that the standard input.
 fn put(fd: impl AsFd) {

@@ -1,7 +1,7 @@
 //! One descriptor and several workers, each of which has a poller of its own.
 
-use super::stdin::alone;
 use super::{all_descriptors, descriptors, on, pair};
+use crate::process::alone;
 use crate::slow::SLOW;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;

@@ -1,5 +1,5 @@
 //! Chains of ten thousand, on a consumer whose stack would not hold a recursion of a hundred bytes for each level: what
-//! happens half way. tests/delegation.rs has what happens at their ends.
+//! happens half way. tests/coroutines/delegation.rs has what happens at their ends.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Short safe programs that look for a way to break something with handles, yielders and values: what each comes to is
-//! defined. (tests/soundness.rs and tests/escapes.rs have more.)
+//! defined. (tests/coroutines/soundness.rs and tests/coroutines/escapes.rs have more.)
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
 //! Delegation sideways: B, plainly resumed inside A, makes A delegate to c, and c yields through B. So A's frame runs while A
-//! delegates, and what c is sent comes from two consumers. tests/soundness.rs has it where all goes well; here c is thrown
+//! delegates, and what c is sent comes from two consumers. tests/coroutines/soundness.rs has it where all goes well; here c is thrown
 //! at, and is asked to leave and does not.
 
 use std::cell::RefCell;

@@ -167,13 +167,13 @@ fn the_checks_of_this_file_can_fail() {
     assert_eq!((1..10).filter(|row| cites(text, *row)).collect::<Vec<_>>(), [3, 5, 6, 7]);
     assert!(test(source, "helper").is_none() && test(source, "gone").is_none());
     let about = |evidence| check(1, evidence).err().unwrap_or_default();
-    assert!(about("tests/protocol.rs: no_such_test").contains("has no test"));
-    assert!(about("tests/protocol.rs: drop_closes").contains("is not about row 1"));
+    assert!(about("tests/coroutines/protocol.rs: no_such_test").contains("has no test"));
+    assert!(about("tests/coroutines/protocol.rs: drop_closes").contains("is not about row 1"));
     assert!(about("tests/no_such_file.rs: drop_closes").contains("tests/no_such_file.rs"));
     assert!(about("tests/compile_fail/no_such_file.rs").contains("no_such_file"));
     assert!(about("classic: no-such-program").contains("no classic program"));
     assert!(about("something").contains("what is something?"));
-    assert_eq!(about("tests/protocol.rs: creating_runs_nothing"), "");
+    assert_eq!(about("tests/coroutines/protocol.rs: creating_runs_nothing"), "");
     let row = Row::of("| 7 | a | no meaning: words | `x`, `y` |").expect("a row");
     assert_eq!((row.number, row.reason(), row.evidence()), (7, Some("words"), vec!["x", "y"]));
     assert!(Row::of("| # | Python | switchback | shown by |").is_none());

@@ -1,4 +1,4 @@
-//! Recursion inside generators. What happens at the end of a stack is for tests/overflow.rs to show.
+//! Recursion inside generators. What happens at the end of a stack is for tests/coroutines/overflow.rs to show.
 
 use std::hint::black_box;
 use switchback::{Builder, Generator, Thrown, Yielder};

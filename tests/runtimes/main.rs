@@ -6,19 +6,27 @@ mod process;
 #[path = "../common/reports.rs"]
 mod reports;
 
+// Tools and emulators have locks of their own that are not free in a child.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "x86"),
+    not(any(switchback_asan, switchback_tsan, switchback_valgrind))
+))]
+mod fork;
 mod offload;
 #[cfg(unix)]
 mod signals;
 
 use reports::reported;
+use std::cell::RefCell;
 #[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use switchback::task::{self, JoinError};
-use switchback::{BuildError, CancelReason, Cancelled, Event, Runtime};
+use switchback::{BuildError, CancelReason, Cancelled, Event, Handle, Runtime};
 
 fn workers(count: usize) -> Runtime {
     Runtime::builder().workers(count).grace(Duration::from_millis(200)).build().expect("a runtime")
@@ -30,6 +38,10 @@ fn what_cannot_be_is_refused() {
     assert!(matches!(Runtime::builder().workers(2).seed(1).build(), Err(BuildError::SeedNeedsOneWorker)));
     let error = Runtime::builder().stack_size(usize::MAX).build().expect_err("no stack is so large");
     assert!(matches!(error, BuildError::Stack(_)), "{error}");
+    assert!(matches!(Runtime::builder().workers(usize::MAX).build(), Err(BuildError::TooManyWorkers)));
+    assert!(matches!(Runtime::builder().thread_name("a\0b").build(), Err(BuildError::ThreadName)));
+    // Nobody waits for so long, and nothing is left to wait for.
+    assert_eq!(Runtime::builder().workers(2).grace(Duration::MAX).build().expect("a runtime").run(|| 5), 5);
 }
 
 #[test]
@@ -152,6 +164,32 @@ fn a_task_that_does_not_leave_is_reported_and_leaked() {
     assert_eq!(reported.iter().filter(|event| **event == Event::NotEnded).count(), 2, "{reported:?}");
 }
 
+/// The outcome of a task that nobody waits for is dropped by the task, which is complete then, and not over.
+#[test]
+fn a_destructor_of_an_outcome_that_waits_is_cancelled_or_leaked_with_its_task() {
+    static RESULTS: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+    struct Waits {
+        leaves: bool,
+    }
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let result = if self.leaves { task::park() } else { task::shield(task::park) };
+            RESULTS.lock().expect("no panic inside").push(result.is_err());
+        }
+    }
+    for leaves in [true, false] {
+        let name = if leaves { "drops its outcome" } else { "never drops its outcome" };
+        assert_eq!(reported(name), []);
+        workers(1).run(|| {
+            let spawned = task::Builder::new().name(name).spawn_local(move || Waits { leaves }).expect("a runtime");
+            drop(spawned);
+            (0..3).for_each(|_| task::yield_now().expect("not cancelled"));
+        });
+        assert_eq!(reported(name), if leaves { vec![] } else { vec![Event::NotEnded] });
+    }
+    assert_eq!(*RESULTS.lock().expect("no panic inside"), [true]);
+}
+
 #[test]
 fn a_task_that_computes_for_ever_on_another_worker_is_left_to_its_thread() {
     let stop = Arc::new(AtomicBool::new(false));
@@ -176,6 +214,26 @@ fn a_task_that_computes_for_ever_on_another_worker_is_left_to_its_thread() {
     // It can still end, by itself.
     stop.store(true, Ordering::Relaxed);
     stopped.wait();
+}
+
+/// The thread of a worker ends when nothing is run any more, and is waited for.
+#[test]
+fn what_the_last_of_a_workers_thread_spawns_is_refused_and_not_waited_for() {
+    struct Spawns(Handle, Arc<AtomicBool>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let refused = matches!(self.0.spawn(|| 5).join(), Err(JoinError::Cancelled(_)));
+            self.1.store(refused, Ordering::Relaxed);
+        }
+    }
+    thread_local!(static LAST: RefCell<Option<Spawns>> = const { RefCell::new(None) });
+    let was_refused = Arc::new(AtomicBool::new(false));
+    let theirs = Arc::clone(&was_refused);
+    workers(2).run(|| {
+        let keeps = move || LAST.set(Some(Spawns(Handle::current().expect("a runtime"), theirs)));
+        task::spawn_on(1, keeps).join().expect("it ends well");
+    });
+    assert!(was_refused.load(Ordering::Relaxed));
 }
 
 #[test]

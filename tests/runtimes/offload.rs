@@ -49,20 +49,6 @@ fn a_panic_comes_out_with_its_payload() {
     });
 }
 
-#[cfg(panic = "unwind")]
-#[test]
-fn a_thread_that_cannot_have_its_name_harms_nobody() {
-    // As the threads of workers, of which there is none besides this one.
-    let runtime = Runtime::builder().workers(1).thread_name("no\0name").build().expect("a runtime");
-    runtime.run(|| {
-        let words = ["borrowed"];
-        for _ in 0..2 {
-            assert!(panic::catch_unwind(AssertUnwindSafe(|| offload(|| words.len()))).is_err());
-        }
-        task::sleep(Duration::from_micros(1)).expect("not cancelled");
-    });
-}
-
 #[test]
 fn there_are_as_many_threads_as_allowed_and_they_end_with_the_run() {
     static ENDED: AtomicUsize = AtomicUsize::new(0);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use switchback::RuntimeBuilder;
+use switchback::sync::Event;
 use switchback::task::{self, Task};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -77,6 +78,26 @@ fn workers_tell_when_they_park() {
             pause *= 2;
         }
         assert!(parked.load(Ordering::Relaxed));
+    });
+}
+
+/// A worker is its own, and nobody else tells it of what its hook has woken, or spawned.
+#[test]
+fn a_worker_does_not_sleep_on_what_its_hook_has_woken() {
+    let (woken, spawned) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let (wakes, spawns) = (Arc::clone(&woken), Arc::clone(&spawned));
+    let parks = AtomicUsize::new(0);
+    let runtime = workers(1).on_worker_park(move |_| match parks.fetch_add(1, Ordering::Relaxed) {
+        0 => wakes.set(),
+        1 => {
+            let spawns = Arc::clone(&spawns);
+            drop(task::spawn(move || spawns.set()));
+        }
+        _ => {}
+    });
+    runtime.build().expect("a runtime").run(|| {
+        woken.wait().expect("nobody cancels");
+        spawned.wait().expect("nobody cancels");
     });
 }
 

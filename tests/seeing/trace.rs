@@ -115,3 +115,43 @@ fn a_trace_that_cannot_be_written_stops_nobody() {
     let runtime = workers(1).trace(Broken).build().expect("a runtime");
     assert_eq!(runtime.run(|| task::spawn(|| 5).join().expect("it runs")), 5);
 }
+
+/// A writer that panics: when it is written to, flushed, or dropped.
+#[cfg(panic = "unwind")]
+struct Panics(&'static str);
+
+#[cfg(panic = "unwind")]
+impl Panics {
+    fn at(&self, what: &str) {
+        assert_ne!(self.0, what, "in a writer, as planned");
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl Write for Panics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.at("write");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.at("flush");
+        Ok(())
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl Drop for Panics {
+    fn drop(&mut self) {
+        self.at("drop");
+    }
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_writer_that_panics_stops_nobody() {
+    for what in ["write", "flush", "drop"] {
+        let runtime = workers(1).trace(Panics(what)).build().expect("a runtime");
+        assert_eq!(runtime.run(|| task::spawn(|| 5).join().expect("it runs")), 5);
+    }
+}

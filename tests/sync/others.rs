@@ -88,6 +88,37 @@ fn too_many_permits_are_refused() {
     let semaphore = Semaphore::new(1);
     let added = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| semaphore.add(usize::MAX)));
     assert!(added.is_err() && semaphore.available() == 1);
+    // The one that is given back is one too many, of which a destructor says nothing.
+    let permit = semaphore.try_acquire();
+    semaphore.add(usize::MAX);
+    drop(permit);
+    assert_eq!(semaphore.available(), usize::MAX);
+}
+
+/// The comparison of priorities, in the midst of a `put`.
+#[test]
+#[cfg(panic = "unwind")]
+fn an_item_is_counted_although_its_comparison_panics() {
+    #[derive(Debug, PartialEq, Eq)]
+    struct Item(bool);
+    impl PartialOrd for Item {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+    impl Ord for Item {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            assert!(!self.0 && !other.0, "no luck");
+            std::cmp::Ordering::Equal
+        }
+    }
+    let queue = PriorityQueue::unbounded();
+    queue.put(Item(false)).expect("open");
+    let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| queue.put(Item(true))));
+    assert!(put.is_err() && queue.len() == 2);
+    // The last that is left is compared with nothing.
+    drop((queue.get(), queue.get()));
+    queue.join().expect("all is done");
 }
 
 #[test]
@@ -203,6 +234,9 @@ fn a_watch_shows_the_newest() {
 #[test]
 fn a_broadcast_reaches_all_and_tells_who_is_late() {
     use switchback::sync::broadcast::RecvError;
+    let (sender, mut receiver) = broadcast::channel(usize::MAX);
+    sender.send(5);
+    assert_eq!(receiver.recv().as_deref(), Ok(&5), "a capacity is not taken at once");
     jumping().run(|| {
         let (sender, mut first) = broadcast::channel(2);
         let mut second = first.clone();

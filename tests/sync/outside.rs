@@ -88,9 +88,7 @@ fn tasks_and_threads_talk() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_thousand_tasks_that_wait_are_no_threads() {
-    if process::inside().is_none() {
-        let name = "outside::a_thousand_tasks_that_wait_are_no_threads";
-        process::Outside::default().run(name, "inside").assert_success();
+    if !process::alone("outside::a_thousand_tasks_that_wait_are_no_threads", "") {
         return;
     }
     const WORKERS: usize = 2;

@@ -33,11 +33,13 @@ impl Poller {
     /// Waits until there is something for [`wait`](Self::wait), for that long at most, and leaves it there. Whether there is, or may
     /// be.
     pub(super) fn has_any(&self, longest: Option<Duration>) -> bool {
-        // Who is cut short looks again.
-        let longest =
-            longest.map(|longest| Timespec::try_from(longest).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 }));
-        poll(&mut [PollFd::new(self, PollFlags::IN)], longest.as_ref()) != Ok(0)
+        poll(&mut [PollFd::new(self, PollFlags::IN)], longest.map(timespec).as_ref()) != Ok(0)
     }
+}
+
+/// For a `poll`. What is too long for the system is cut: who has waited in vain looks again whether the time is over.
+pub(super) fn timespec(longest: Duration) -> Timespec {
+    Timespec::try_from(longest).unwrap_or(Timespec { tv_sec: 1 << 30, tv_nsec: 0 })
 }
 
 /// Why there is no poller: in an [`io::Error`] of the same kind as the system's, which is its source.

@@ -35,6 +35,15 @@ impl Failed {
     }
 }
 
+/// What becomes of memory that the process has locked (mlock(2), mlockall(2)) when it is discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Locked {
+    /// It stays, as whoever has locked it wishes.
+    Stays,
+    /// It goes too, where the system can: it is locked again when it is next touched.
+    Goes,
+}
+
 /// Limits of a process that stacks come up against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Resource {

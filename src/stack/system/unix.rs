@@ -2,7 +2,7 @@
 
 use super::memory::kilobytes_of;
 pub(in crate::stack) use super::memory::memory;
-use super::{Failed, Resource};
+use super::{Failed, Locked, Resource};
 use core::ffi::{c_int, c_void};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -169,15 +169,33 @@ pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
 /// # Safety
 ///
 /// The pages belong to a reservation and to the caller, and nothing on them is needed any more.
-pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
+pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize, locked: Locked) -> bool {
     // Without the memory of macOS's pages being counted as the process's own, as MADV_DONTNEED would leave it there.
     #[cfg(target_vendor = "apple")]
     const ADVICE: c_int = libc::MADV_FREE;
     #[cfg(not(target_vendor = "apple"))]
     const ADVICE: c_int = libc::MADV_DONTNEED;
-    // Locked memory is not given back (EINVAL), as whoever locked it wishes.
     // SAFETY: nothing on the pages is needed.
-    unsafe { libc::madvise(start.as_ptr().cast(), len, ADVICE) == 0 }
+    let advise = |advice| unsafe { libc::madvise(start.as_ptr().cast(), len, advice) == 0 };
+    // It is refused of what is locked (EINVAL).
+    advise(ADVICE) || locked == Locked::Goes && DONTNEED_LOCKED.is_some_and(advise)
+}
+
+/// `MADV_DONTNEED_LOCKED` of include/uapi/asm-generic/mman-common.h, since Linux 5.18.
+const DONTNEED_LOCKED: Option<c_int> =
+    if cfg!(any(target_os = "linux", target_os = "android")) { Some(24) } else { None };
+
+/// Whether memory is there as soon as it may be used, touched or not, because the process locks all that it will have
+/// (mlockall(2), `MCL_FUTURE`).
+pub(in crate::stack) fn is_filled_at_once() -> bool {
+    let page = page_size();
+    let Ok(start) = reserve(page, true) else { return false };
+    // SAFETY: reserved just now, and nobody has heard of it.
+    unsafe {
+        let is_filled = !discard(start, page, Locked::Stays) && untouched(start, page) == 0;
+        release(start, page);
+        is_filled
+    }
 }
 
 /// Unmaps a reservation.
@@ -281,4 +299,29 @@ pub(in crate::stack) fn is_out_of_memory(error: &io::Error) -> bool {
 /// Whether an error says that the memory would have to be locked and may not be (mmap(2), `EAGAIN`).
 pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN))
+}
+
+// In a child, as it is about the whole process. The tools see to it that nothing is locked.
+#[cfg(all(test, target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
+#[cfg(not(any(switchback_asan, switchback_tsan, switchback_valgrind)))]
+mod tests {
+    use super::is_filled_at_once;
+
+    #[test]
+    fn memory_is_filled_at_once_where_it_is_locked_and_not_on_fault() {
+        let mut status = -1;
+        // SAFETY: the child maps and unmaps, and leaves without running anything else.
+        unsafe {
+            match libc::fork() {
+                0 => {
+                    let before = is_filled_at_once();
+                    let locked = libc::mlockall(libc::MCL_FUTURE) == 0 && is_filled_at_once();
+                    let on_fault = libc::mlockall(libc::MCL_FUTURE | libc::MCL_ONFAULT) == 0 && !is_filled_at_once();
+                    libc::_exit(i32::from(before) + 2 * i32::from(!locked) + 4 * i32::from(!on_fault));
+                }
+                pid => assert_eq!(libc::waitpid(pid, &mut status, 0), pid),
+            }
+        }
+        assert_eq!(status, 0);
+    }
 }

@@ -1,6 +1,6 @@
 //! Windows.
 
-use super::{Failed, Resource};
+use super::{Failed, Locked, Resource};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::io;
@@ -103,9 +103,14 @@ pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
 /// # Safety
 ///
 /// The pages belong to a reservation and to the caller, and nothing on them is needed any more.
-pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize) -> bool {
+pub(in crate::stack) unsafe fn discard(start: NonNull<u8>, len: usize, _locked: Locked) -> bool {
     // SAFETY: nothing on the pages is needed.
     !unsafe { VirtualAlloc(start.as_ptr().cast(), len, MEM_RESET, PAGE_READWRITE) }.is_null()
+}
+
+/// Whether memory is there as soon as it may be used, touched or not.
+pub(in crate::stack) fn is_filled_at_once() -> bool {
+    false
 }
 
 /// Gives a reservation back.

@@ -1,12 +1,8 @@
 //! What is different where a panic aborts: what can only be ended by unwinding is leaked, and told.
 #![cfg(panic = "abort")]
 
-mod common;
-#[path = "common/reports.rs"]
-mod reports;
-
-use common::Log;
-use reports::reported;
+use crate::common::Log;
+use crate::reports::reported;
 use switchback::{Builder, CloseError, Event, Generator, SendError, State, Thrown, Yielder};
 
 fn named(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<(), Thrown> + 'static) -> Generator<i32> {

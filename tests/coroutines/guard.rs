@@ -31,7 +31,7 @@ fn running_off_the_end_of_a_stack_ends_the_process() {
     let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
     let mut words: Vec<std::ffi::OsString> = runner.split_whitespace().map(Into::into).collect();
     words.push(std::env::current_exe().expect("a path").into());
-    let name = "running_off_the_end_of_a_stack_ends_the_process";
+    let name = "guard::running_off_the_end_of_a_stack_ends_the_process";
     let output = Command::new(&words[0])
         .args(&words[1..])
         .args(["--exact", name, "--nocapture", "--test-threads=1"])

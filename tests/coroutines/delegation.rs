@@ -2,9 +2,7 @@
 //!
 //! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
-mod common;
-
-use common::Log;
+use crate::common::Log;
 use std::cell::{Cell, RefCell};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};

@@ -1,8 +1,6 @@
 //! Coroutines that borrow: what they may, and that they are gone when their scope ends.
 
-mod common;
-
-use common::Log;
+use crate::common::Log;
 use std::process::Command;
 use switchback::CoroutineState::{Complete, Yielded};
 use switchback::{CloseError, Coroutine, Generator, Scoped, SendError, State, Thrown, Yielder, scoped};
@@ -237,7 +235,7 @@ fn a_body_that_cannot_be_ended_ends_the_process() {
     words.push(me.into());
     let output = Command::new(&words[0])
         .args(&words[1..])
-        .args(["--exact", "a_body_that_cannot_be_ended_ends_the_process", "--nocapture"])
+        .args(["--exact", "scoped::a_body_that_cannot_be_ended_ends_the_process", "--nocapture"])
         .env(INSIDE, "1")
         .output()
         .expect("it runs");

@@ -4,10 +4,7 @@
 //! AddressSanitizer takes the fault on a guard page for itself.
 #![cfg(all(target_arch = "x86_64", target_os = "linux", not(any(switchback_asan, switchback_tsan))))]
 
-#[path = "common/process.rs"]
-mod process;
-
-use process::{Outside, inside};
+use crate::process::{Outside, inside};
 use switchback::stack::Guard;
 use switchback::{Builder, Generator};
 
@@ -56,7 +53,7 @@ fn exhaust(size: usize, limit: &str) {
 
 /// Runs a test again under limits of the shell, and in the given environment.
 fn limited(name: &str, prelude: &str, env: &[(&str, &str)]) {
-    Outside { prelude, env }.run(name, "limited").assert_success();
+    Outside { prelude, env }.run(&format!("limits::{name}"), "limited").assert_success();
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn locked_memory_has_guards_all_the_same() {
     use switchback::stack::{GuardedStack, Stack};
     let Some(word) = inside() else {
         for word in ["before", "after"] {
-            Outside::default().run("locked_memory_has_guards_all_the_same", word).assert_success();
+            Outside::default().run("limits::locked_memory_has_guards_all_the_same", word).assert_success();
         }
         return;
     };

@@ -2,9 +2,7 @@
 //!
 //! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
-mod common;
-
-use common::Log;
+use crate::common::{Dropper, Log};
 use std::cell::{Cell, RefCell};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -331,7 +329,7 @@ fn a_panic_comes_out_of_the_resume_with_its_payload() {
 fn each_value_is_dropped_exactly_once() {
     let log = Log::new();
     let inside = log.clone();
-    let mut co = Coroutine::<common::Dropper, common::Dropper, common::Dropper, common::Dropper>::throwing(move |y| {
+    let mut co = Coroutine::<Dropper, Dropper, Dropper, Dropper>::throwing(move |y| {
         let sent = y.yield_(inside.dropper("y1"))?;
         drop(sent);
         let Err(Thrown::Error(error)) = y.yield_(inside.dropper("y2")) else { panic!("an error was thrown") };
@@ -489,7 +487,7 @@ fn close_can_be_ignored_many_times_in_a_row() {
 
 #[test]
 fn what_comes_out_of_a_close_is_dropped_exactly_once() {
-    type Co = Coroutine<common::Dropper, (), common::Dropper, common::Dropper>;
+    type Co = Coroutine<Dropper, (), Dropper, Dropper>;
     fn ignores(log: Log) -> Co {
         Coroutine::throwing(move |y| {
             drop(y.yield_(log.dropper("y1")));

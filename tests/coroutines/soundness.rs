@@ -2,9 +2,7 @@
 //!
 //! Numbers in brackets are rows of docs/PYTHON.md.
 
-mod common;
-
-use common::Log;
+use crate::common::{Dropper, Log};
 use std::cell::{Cell, RefCell};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
@@ -67,20 +65,20 @@ fn all_between_is_closed_and_dropped_together() {
 fn a_yield_through_a_yielder_whose_coroutine_delegates_is_refused_and_nothing_is_lost() {
     let log = Log::new();
     let dropped = log.clone();
-    let mut co = Coroutine::<common::Dropper, i32, i32>::new(move |a| {
+    let mut co = Coroutine::<Dropper, i32, i32>::new(move |a| {
         scoped(
-            |b: &Yielder<common::Dropper, i32>| {
+            |b: &Yielder<Dropper, i32>| {
                 // `a` delegates to this coroutine, so its own link would be stale.
                 let Err(refused) = a.yield_(dropped.dropper("value")) else { panic!("it must be refused") };
                 assert_eq!(refused, Thrown::Misuse(Misuse::Delegating));
                 assert_eq!(dropped.take(), "value", "dropped, once");
-                let mut other = Coroutine::<common::Dropper, i32, i32>::new(|_| Ok(0));
+                let mut other = Coroutine::<Dropper, i32, i32>::new(|_| Ok(0));
                 assert_eq!(a.yield_from(&mut other), Err(Thrown::Misuse(Misuse::Delegating)));
                 assert_eq!(other.state(), State::Created, "untouched");
                 assert_eq!(a.on_parent_stack(|| 5), 5, "runs in place");
                 b.yield_(dropped.dropper("b's"))
             },
-            |b: &mut Scoped<'_, common::Dropper, i32, i32>| a.yield_from(b),
+            |b: &mut Scoped<'_, Dropper, i32, i32>| a.yield_from(b),
         )
     });
     assert!(matches!(co.start(), Ok(Yielded(_))));

@@ -5,10 +5,7 @@
 //! Numbers in brackets are rows of docs/PYTHON.md.
 #![cfg(not(switchback_fallback))]
 
-#[path = "common/require.rs"]
-mod require;
-
-use require::frame_pointer;
+use crate::require::{self, frame_pointer};
 use std::backtrace::Backtrace;
 use std::hint::black_box;
 #[cfg(panic = "unwind")]

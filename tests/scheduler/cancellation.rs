@@ -1,15 +1,8 @@
 //! The tables of docs/CANCELLATION.md, a test a row, and what is said around them.
 
+use crate::reports::reported;
 #[cfg(panic = "unwind")]
-#[path = "common/process.rs"]
-mod process;
-#[path = "common/reports.rs"]
-mod reports;
-#[cfg(panic = "unwind")]
-#[path = "common/unwinding.rs"]
-mod unwinding;
-
-use reports::reported;
+use crate::{process, unwinding};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, ready};
 #[cfg(panic = "unwind")]
@@ -133,6 +126,14 @@ fn cancelled_park() {
         parker.task().unpark();
         // It was cancelled first: the notice is for the second park.
         assert_eq!(parker.join().expect("it ends well"), (true, Ok(())));
+        // Here the notice was: it is for the first.
+        let parker = task::spawn_local(|| {
+            let task = task::current().expect("a task");
+            task.unpark();
+            task.cancel();
+            (task::park(), task::park_timeout(LONG).is_err())
+        });
+        assert_eq!(parker.join().expect("it ends well"), (Ok(()), true));
     });
 }
 
@@ -419,7 +420,7 @@ fn unwinding_scopes_abort_with_tasks() {
             });
         });
     }
-    let ended = process::Outside::default().run("unwinding_scopes_abort_with_tasks", "abort");
+    let ended = process::Outside::default().run("cancellation::unwinding_scopes_abort_with_tasks", "abort");
     assert!(
         ended.text().contains("a scope with running tasks was to be left where nothing can wait"),
         "{}",

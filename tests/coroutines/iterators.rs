@@ -2,9 +2,7 @@
 //!
 //! The numbers in brackets are rows of docs/PYTHON.md: CPython's behaviour, as its own tests pin it.
 
-mod common;
-
-use common::{Dropper, Log};
+use crate::common::{Dropper, Log};
 use std::cell::RefCell;
 use std::iter::FusedIterator;
 #[cfg(panic = "unwind")]

@@ -82,6 +82,38 @@ fn a_timeout_cuts_short_what_waits_and_absorbs_its_own_cancellation() {
     });
 }
 
+/// What tasks of a scope make of it is a result, and it has been cut short all the same.
+#[test]
+fn a_cancellation_that_tasks_of_a_scope_swallow_is_told_with_the_value() {
+    virtual_runtime().run(|| {
+        let sleeps = |seconds: u32| move || task::sleep(seconds * SECOND).is_err();
+        let raced = task::timeout(SECOND, || task::race([sleeps(5), sleeps(6)]));
+        assert_eq!(raced.map_err(|elapsed| elapsed.into_value()), Err(Some(true)));
+        let in_scope = |limit| {
+            task::timeout(limit * SECOND, || {
+                task::scope(|s| {
+                    s.spawn(move || {
+                        Ok::<_, Cancelled>(task::scope(|s| {
+                            s.spawn(move || Ok::<_, &str>(sleeps(2)())).join().map_err(|_| "")
+                        }))
+                    });
+                    Ok(())
+                })
+            })
+        };
+        assert!(in_scope(1).is_err(), "also further in");
+        assert!(in_scope(3).is_ok_and(|ended| ended.is_ok()));
+        // Nothing was cut short.
+        let late = task::timeout(SECOND, || {
+            task::scope(|s| {
+                s.spawn(|| task::shield(|| task::sleep(2 * SECOND)));
+                Ok(())
+            })
+        });
+        assert_eq!(late, Ok(Ok(())));
+    });
+}
+
 #[test]
 fn a_result_that_is_there_wins_over_a_timeout_of_the_same_turn() {
     virtual_runtime().run(|| {
@@ -190,6 +222,21 @@ fn intervals_tick_at_multiples_and_leave_out_what_was_missed() {
         task::sleep(35 * SECOND).expect("not cancelled");
         assert_eq!([due(), due()], [50, 60]);
         assert_eq!((task::now() - start).as_secs(), 60);
+    });
+}
+
+#[test]
+fn intervals_of_all_lengths() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        let mut longest = task::interval(Duration::MAX);
+        assert_eq!(longest.tick(), Ok(start));
+        assert!(task::timeout(1_000_000 * SECOND, || longest.tick().is_err()).is_err(), "the next is far away");
+        // More ticks were missed than a `u32` counts.
+        let start = task::now();
+        let mut shortest = task::interval(Duration::from_nanos(1));
+        task::sleep(10 * SECOND).expect("not cancelled");
+        assert_eq!(shortest.tick(), Ok(start + 10 * SECOND));
     });
 }
 

@@ -1,12 +1,8 @@
 //! Bodies that do not leave by themselves: forced unwinds, `yield_or_unwind`, reports. [n]: row n of docs/PYTHON.md.
 #![cfg(panic = "unwind")]
 
-mod common;
-#[path = "common/reports.rs"]
-mod reports;
-
-use common::Log;
-use reports::reported;
+use crate::common::Log;
+use crate::reports::reported;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
 use std::rc::Rc;
@@ -546,7 +542,7 @@ impl Drop for Bomb {
 #[test]
 fn what_a_dropped_coroutine_ends_with_may_panic_in_its_destructor_during_a_panic() {
     // In a process of its own for each, which must not abort.
-    const NAME: &str = "what_a_dropped_coroutine_ends_with_may_panic_in_its_destructor_during_a_panic";
+    const NAME: &str = "unwind::what_a_dropped_coroutine_ends_with_may_panic_in_its_destructor_during_a_panic";
     const INSIDE: &str = "SWITCHBACK_TEST_INSIDE";
     if let Ok(how) = std::env::var(INSIDE) {
         let mut co = Coroutine::<i32, (), Bomb, Bomb>::throwing(move |y| {
@@ -572,7 +568,8 @@ fn what_a_dropped_coroutine_ends_with_may_panic_in_its_destructor_during_a_panic
     words.extend(["--exact", NAME, "--nocapture"].map(Into::into));
     let survives = |how: &&str| {
         let output = std::process::Command::new(&words[0]).args(&words[1..]).env(INSIDE, how).output();
-        output.expect("it runs").status.success()
+        let output = output.expect("it runs");
+        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed")
     };
     let all = ["result", "error", "payload", "result after an unwind"];
     assert_eq!(all.into_iter().filter(survives).collect::<Vec<_>>(), all);

@@ -1,7 +1,8 @@
-//! How much of their stacks coroutines have used. Measuring is turned on for the whole process: one test.
+//! How much of their stacks coroutines have used. Measuring is turned on for the whole process: one test, in one of its own.
 // AddressSanitizer keeps local variables elsewhere, to find uses of them after their function has returned.
 #![cfg(not(feature = "asan"))]
 
+use crate::process::{Outside, inside};
 use std::hint::black_box;
 use switchback::stack::{self, Measure, Usage};
 use switchback::{Builder, Generator};
@@ -27,6 +28,11 @@ fn used_by(line: u32) -> Option<Usage> {
 
 #[test]
 fn what_coroutines_use_is_told_by_handle_and_by_place() {
+    if inside().is_none() {
+        return Outside::default()
+            .run("usage::what_coroutines_use_is_told_by_handle_and_by_place", "measured")
+            .assert_success();
+    }
     assert_eq!(stack::set_measure(Measure::Painted), Measure::Off);
     for kib in [10, 40, 20] {
         let mut co = deep(kib);

@@ -188,6 +188,29 @@ fn registering_may_not_wait() {
 }
 
 #[cfg(panic = "unwind")]
+/// What is cancelled in there is not the wait that is being registered; what is around that is.
+#[test]
+fn a_scope_or_timeout_that_is_over_while_registering_cancels_nothing_else() {
+    workers(1).run(|| {
+        let within = |cancel: &dyn Fn()| {
+            task::suspend(|resumer: Resumer<i32>| {
+                cancel();
+                let _ = resumer.send(5);
+            })
+        };
+        let failing = || assert!(task::scope(|_| Err::<(), _>("no luck")).is_err());
+        assert_eq!(within(&failing), Ok(5));
+        assert_eq!(within(&|| assert!(task::timeout(Duration::ZERO, || ()).is_ok())), Ok(5));
+        assert_eq!(within(&|| assert!(task::timeout(Duration::ZERO, task::check_cancelled).is_err())), Ok(5));
+        let around = task::scope(|s| {
+            let waited = within(&|| s.cancel());
+            assert!(matches!(waited, Err(Interrupted::Cancelled(_))));
+            Ok::<_, &str>(())
+        });
+        assert_eq!(around, Ok(()));
+    });
+}
+
 #[test]
 fn nothing_waits_while_a_panic_unwinds() {
     struct Waits(Rc<RefCell<Vec<String>>>);

@@ -3,10 +3,7 @@
 //! Numbers in brackets are rows of docs/PYTHON.md.
 #![cfg(target_os = "linux")]
 
-#[path = "common/process.rs"]
-mod process;
-
-use process::{Ended, Outside, inside};
+use crate::process::{Ended, Outside, inside};
 use std::ffi::{c_int, c_void};
 use std::hint::black_box;
 use switchback::stack::{GuardedStack, Stack, disable_overflow_report};
@@ -15,7 +12,11 @@ use switchback::{Builder, Generator};
 const REPORT: &str = "has overflowed its stack of ";
 
 fn run(name: &str) -> Ended {
-    Outside::default().run(name, "fault")
+    run_for(name, "fault")
+}
+
+fn run_for(name: &str, word: &str) -> Ended {
+    Outside::default().run(&format!("overflow::{name}"), word)
 }
 
 #[inline(never)]
@@ -68,7 +69,7 @@ fn the_report_names_coroutine_place_size_and_remedy() {
     let remedy = ["Builder::stack_size(512 * 1024)", "Yielder::on_parent_stack"];
     assert_reported(
         &ended,
-        &["coroutine 'digger' created at tests/overflow.rs:", "stack of 256 KiB", remedy[0], remedy[1]],
+        &["coroutine 'digger' created at tests/coroutines/overflow.rs:", "stack of 256 KiB", remedy[0], remedy[1]],
     );
     let text = ended.text();
     let line = text.split_once("created at line ").and_then(|(_, rest)| rest.lines().next()).expect("a line");
@@ -101,7 +102,7 @@ fn any_thread_and_any_size() {
         return;
     }
     let ended = run("any_thread_and_any_size");
-    assert_reported(&ended, &["coroutine created at tests/overflow.rs:", "4096 KiB", "(8192 * 1024)"]);
+    assert_reported(&ended, &["coroutine created at tests/coroutines/overflow.rs:", "4096 KiB", "(8192 * 1024)"]);
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_null_pointer_inside_a_coroutine_is_not_claimed() {
 fn a_stray_pointer_into_a_guard_is_not_claimed() {
     let Some(word) = inside() else {
         for word in ["another's", "its own", "a neighbour's", "its consumer's"] {
-            assert_bare(&Outside::default().run("a_stray_pointer_into_a_guard_is_not_claimed", word));
+            assert_bare(&run_for("a_stray_pointer_into_a_guard_is_not_claimed", word));
         }
         return;
     };
@@ -284,10 +285,10 @@ fn fault() {
 fn an_earlier_handler_gets_its_faults_and_ours_too() {
     let name = "an_earlier_handler_gets_its_faults_and_ours_too";
     let Some(word) = inside() else {
-        let ended = Outside::default().run(name, "fault");
+        let ended = run(name);
         assert_bare(&ended);
         assert_eq!(ended.text().matches("the earlier handler").count(), 1);
-        let ended = Outside::default().run(name, "overflow");
+        let ended = run_for(name, "overflow");
         assert_reported(&ended, &["'digger'"]);
         assert_eq!(ended.text().matches("the earlier handler").count(), 1);
         return;
@@ -306,7 +307,7 @@ fn an_earlier_handler_may_end_the_process() {
         // A handler for a fault, and one for a signal that is none of ours, which both run on the alternate stack that a
         // thread has got for its coroutines.
         for word in ["fault", "sent"] {
-            Outside::default().run("an_earlier_handler_may_end_the_process", word).assert_code(7);
+            run_for("an_earlier_handler_may_end_the_process", word).assert_code(7);
         }
         return;
     };

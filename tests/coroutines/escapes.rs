@@ -19,7 +19,7 @@ fn assert_aborts(name: &str, how: &str) {
     words.push(std::env::current_exe().expect("a path").into());
     let output = Command::new(&words[0])
         .args(&words[1..])
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", &format!("escapes::{name}"), "--nocapture"])
         .env(INSIDE, how)
         .output()
         .expect("it runs");

@@ -2,16 +2,7 @@
 //!
 //! Numbers in brackets are rows of docs/PYTHON.md.
 
-#[cfg(unix)]
-#[path = "common/process.rs"]
-mod process;
-#[path = "common/reports.rs"]
-mod reports;
-#[cfg(unix)]
-#[path = "common/slow.rs"]
-mod slow;
-
-use reports::reported;
+use crate::reports::reported;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -214,8 +205,8 @@ fn a_panic_unwinds_through_suspended_coroutines() {
 /// What the pool keeps is the process's: each of these is in one of its own.
 #[cfg(unix)]
 mod pool {
-    use super::process::{Outside, inside};
-    use super::slow::SLOW;
+    use crate::process::alone;
+    use crate::slow::SLOW;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
@@ -238,10 +229,7 @@ mod pool {
 
     /// Whether this is the process for the test of that name; if not, runs it.
     fn is_inside(name: &str) -> bool {
-        inside().is_some() || {
-            Outside::default().run(&format!("pool::{name}"), "inside").assert_success();
-            false
-        }
+        alone(&format!("threads::pool::{name}"), "")
     }
 
     /// Bytes of memory that the process has (proc_pid_statm(5)); under tools and emulators much of it is theirs.

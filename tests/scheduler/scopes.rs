@@ -3,12 +3,17 @@
 use std::cell::Cell;
 use std::error::Error;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use switchback::task::{self, Errors, JoinError, JoinSet};
+use switchback::task::{self, Errors, JoinSet};
 use switchback::{CancelReason, Cancelled, Runtime, thread};
+#[cfg(panic = "unwind")]
+use {
+    std::panic::{self, AssertUnwindSafe},
+    std::sync::atomic::AtomicBool,
+    switchback::task::JoinError,
+};
 
 fn workers(count: usize) -> Runtime {
     Runtime::builder().workers(count).virtual_clock(count == 1).build().expect("a runtime")
@@ -267,6 +272,55 @@ fn panics_of_tasks_and_bodies_come_out_when_all_have_ended() {
     });
 }
 
+/// What is asked for its source may do anything: a scope is not left by its panic while tasks borrow, and nobody is held up
+/// meanwhile.
+#[cfg(panic = "unwind")]
+#[test]
+fn errors_may_panic_or_wait_when_they_are_looked_through() {
+    #[derive(Debug)]
+    struct Asked(bool);
+    impl std::fmt::Display for Asked {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("asked")
+        }
+    }
+    impl Error for Asked {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            assert!(!self.0, "no luck");
+            (0..3).for_each(|_| drop(task::yield_now()));
+            None
+        }
+    }
+    everywhere(|| {
+        for of_body in [false, true] {
+            let ended = AtomicBool::new(false);
+            let payload = panic::catch_unwind(AssertUnwindSafe(|| {
+                task::scope(|s| {
+                    s.spawn(|| {
+                        let _ = task::park();
+                        task::shield(|| task::sleep(Duration::from_millis(5))).expect("shielded");
+                        ended.store(true, Ordering::Relaxed);
+                        Ok(())
+                    });
+                    task::yield_now().expect("not cancelled");
+                    if of_body {
+                        return Err(Asked(true));
+                    }
+                    s.spawn(|| Err::<(), _>(Asked(true)));
+                    Ok(())
+                })
+            }));
+            assert_eq!(payload.expect_err("it panics").downcast_ref(), Some(&"no luck"));
+            assert!(ended.into_inner(), "before the scope is left");
+        }
+        let errors = task::scope(|s| {
+            (0..3).for_each(|_| drop(s.spawn(|| Err::<(), _>(Asked(false)))));
+            Ok(())
+        });
+        assert!(errors.is_err());
+    });
+}
+
 #[test]
 fn what_a_task_returns_is_gone_when_its_scope_is_left() {
     struct Borrows<'a>(&'a AtomicUsize);
@@ -373,6 +427,31 @@ fn a_scope_inside_of_a_generator_is_waited_for_wherever_that_is_dropped() {
         assert_eq!(opens.next(), Some(1));
         task::spawn_local(move || drop(opens)).join().expect("it ends well");
         assert_eq!(ended.get(), 1);
+    });
+}
+
+/// What is left of a shield in the task that it was opened in is found to be over when that waits again.
+#[test]
+fn a_shield_that_a_generator_has_carried_away_holds_nothing_off_any_more() {
+    use std::{cell::RefCell, rc::Rc};
+    use switchback::Generator;
+    workers(1).run(|| {
+        let place = Rc::new(RefCell::new(None));
+        let theirs = Rc::clone(&place);
+        let opener = task::spawn_local(move || {
+            let mut opens = Generator::<i32>::new(|y| task::shield(|| y.yield_(1).map(drop)));
+            assert_eq!(opens.next(), Some(1));
+            *theirs.borrow_mut() = Some(opens);
+            task::sleep(Duration::from_millis(1)).expect("not cancelled");
+            task::sleep(Duration::from_secs(60))
+        });
+        task::yield_now().expect("not cancelled");
+        drop(place.borrow_mut().take().expect("it is open"));
+        task::sleep(Duration::from_millis(2)).expect("not cancelled");
+        let start = task::now();
+        opener.cancel();
+        assert!(opener.join().expect("it ends well").is_err());
+        assert_eq!(task::now(), start);
     });
 }
 

@@ -1,0 +1,72 @@
+//! A child of `fork` in a process whose threads all have coroutines.
+
+use crate::process::alone;
+use std::iter;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use switchback::Generator;
+
+/// More than a thread keeps free stacks for itself.
+const MANY: usize = 400;
+const FORKS: u64 = 15;
+
+fn generator(first: u64) -> Generator<u64> {
+    Generator::new(move |y| (first..).try_for_each(|n| y.yield_(n)))
+}
+
+/// Coroutines with stacks that come from what threads share, and go there.
+fn make_many() {
+    let mut all: Vec<_> = iter::repeat_with(|| generator(7)).take(MANY).collect();
+    assert!(all.iter_mut().all(|generator| generator.next() == Some(7)));
+}
+
+/// Runs `child` in a child, and says how that has ended. If it hangs, a signal ends it.
+fn in_child(child: impl FnOnce()) -> i32 {
+    let mut status = 0;
+    // SAFETY: the child allocates, whose locks glibc sees to, makes coroutines, and leaves without running anything else.
+    unsafe {
+        match libc::fork() {
+            0 => {
+                libc::alarm(60);
+                child();
+                libc::_exit(0)
+            }
+            pid => assert_eq!(libc::waitpid(pid, &mut status, 0), pid),
+        }
+    }
+    status
+}
+
+#[test]
+fn a_child_goes_on_and_makes_coroutines() {
+    if !alone("fork::a_child_goes_on_and_makes_coroutines", "") {
+        return;
+    }
+    let (ends, begun) = (AtomicBool::new(false), Barrier::new(3));
+    std::thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| {
+                begun.wait();
+                while !ends.load(Ordering::Relaxed) {
+                    make_many();
+                }
+            });
+        }
+        begun.wait();
+        let mut kept = generator(0);
+        let mut fork_twice = |round| {
+            let before = kept.next();
+            // On a stack of its own, too.
+            let mut forks = Generator::new(|y| y.yield_(in_child(make_many)));
+            let first = forks.next();
+            let second = in_child(|| {
+                assert_eq!(kept.next(), Some(round + 1));
+                make_many();
+            });
+            (before, first, second) == (Some(round), Some(0), 0)
+        };
+        let failed = (0..FORKS).find(|&round| !fork_twice(round));
+        ends.store(true, Ordering::Relaxed);
+        assert_eq!(failed, None);
+    });
+}
