@@ -1,7 +1,7 @@
 //! What a switch carries: the kinds of message, and how a value fits in its words.
 
-use crate::arch::Words;
-use core::mem;
+use crate::arch::{Word, Words};
+use core::mem::{self, MaybeUninit};
 
 // To a body that is parked in a yield.
 
@@ -43,9 +43,40 @@ pub(super) const LEAVE: usize = 6;
 /// An inspection is over, and the body is parked where it was. No value.
 pub(super) const INSPECTED: usize = 7;
 
-/// Whether a `T` travels in the words themselves.
-const fn fits_in_words<T>() -> bool {
+/// Whether a `T` travels in the words themselves. To be asked in a `const` block: what is not for the type is then not compiled, which
+/// matters without optimisation, where each place for a large value is one more in the frame.
+pub(super) const fn fits_in_words<T>() -> bool {
     size_of::<T>() <= size_of::<Words>()
+}
+
+/// How many words of a value that goes by its address are read one by one, at most. What is larger is copied.
+const ONE_BY_ONE: usize = 16;
+
+/// Whether a `T` that does not travel in the words is read one word at a time: see [`read_by_words`].
+const fn is_read_by_words<T>() -> bool {
+    align_of::<T>() >= align_of::<Word>() && size_of::<T>() <= ONE_BY_ONE * size_of::<Word>()
+}
+
+/// The value at `place`, as `ptr::read` reads it, but by loads of one word each.
+///
+/// What the sender has just written is still in the CPU's store buffer. A load gets it from there if it lies within one
+/// store; one that wants parts of two, as a wide one may, waits until both have left it, which takes longer than a switch.
+///
+/// # Safety
+///
+/// As for `ptr::read`; and it is [`is_read_by_words`].
+#[inline(always)]
+unsafe fn read_by_words<T>(place: *const T) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    let (from, to) = (place.cast::<Word>(), value.as_mut_ptr().cast::<Word>());
+    for word in 0..size_of::<T>() / size_of::<Word>() {
+        // Volatile, so that the compiler does not make wide ones of them.
+        // SAFETY: both have so many words, aligned by the T, whose size is a multiple of its alignment. A word may be
+        // uninitialised and keeps its provenance.
+        unsafe { to.add(word).write(from.add(word).read_volatile()) };
+    }
+    // SAFETY: it has all bytes of a T.
+    unsafe { value.assume_init() }
 }
 
 /// The words for `value`: a copy of it, or its address.
@@ -54,7 +85,7 @@ const fn fits_in_words<T>() -> bool {
 /// it is woken.
 #[inline(always)]
 pub(super) fn encode<T>(value: &T) -> Words {
-    if fits_in_words::<T>() {
+    if const { fits_in_words::<T>() } {
         let mut words = Words::NONE;
         // SAFETY: the words are at least as large as T, and bytes that T leaves uninitialised may be so in the words.
         unsafe { (&raw const *value).cast::<u8>().copy_to_nonoverlapping((&raw mut words).cast(), size_of::<T>()) };
@@ -77,9 +108,12 @@ pub(super) fn address_of<T>(value: &T) -> Words {
 /// It was made of a `T` that is still in place, and this is called once.
 #[inline(always)]
 pub(super) unsafe fn decode<T>(words: Words) -> T {
-    if fits_in_words::<T>() {
+    if const { fits_in_words::<T>() } {
         // SAFETY: their first bytes are those of a T.
         unsafe { mem::transmute_copy(&words) }
+    } else if const { is_read_by_words::<T>() } {
+        // SAFETY: the first is the address of a T, which becomes ours.
+        unsafe { read_by_words(words.first().assume_init().cast()) }
     } else {
         // SAFETY: the first is the address of a T, which becomes ours.
         unsafe { words.first().assume_init().cast::<T>().read() }
@@ -89,6 +123,8 @@ pub(super) unsafe fn decode<T>(words: Words) -> T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Coroutine, CoroutineState::Yielded, Thrown};
+    use core::array::from_fn;
 
     fn there_and_back<T: Clone + PartialEq + core::fmt::Debug>(value: T) {
         let sent = value.clone();
@@ -118,6 +154,49 @@ mod tests {
         there_and_back(("four", "words"));
         there_and_back([7_u8; 25]);
         there_and_back([u64::MAX, 1, 2, 3, 4]); // one too many
-        there_and_back(Large([9; 100]));
+        there_and_back((Box::new(7), 1_u8, String::from("by words, some with padding"), 2_u16));
+        there_and_back(Large([9; 100])); // padding of whole words
+        there_and_back([7_u8; 40]); // not aligned
+        there_and_back([u128::MAX; 100]);
+    }
+
+    /// A value that comes after an inspection, or after a call of the consumer, takes another way to the same place.
+    fn there_and_back_the_long_way<const WORDS: usize>() {
+        let number = |n: usize| from_fn::<_, WORDS, _>(|word| 1_000 * n + word);
+        let mut echo = Coroutine::<[usize; WORDS], [usize; WORDS], (), [usize; WORDS]>::throwing(|y| {
+            let mut sent = [0; WORDS];
+            loop {
+                let calls = sent.first().is_some_and(|first| first / 1_000 % 2 == 1);
+                if calls {
+                    y.on_parent_stack(|| ());
+                }
+                sent = match y.yield_(sent) {
+                    Err(Thrown::Error(error)) => error.map(|word| word + 1),
+                    sent => sent?,
+                }
+            }
+        });
+        assert_eq!(echo.start(), Ok(Yielded([0; WORDS])));
+        for n in 1..=8 {
+            if n % 4 > 1 {
+                assert!(echo.inspect(&mut || ()) && echo.inspect(&mut || ()));
+            }
+            assert_eq!(echo.send(number(n)), Ok(Yielded(number(n))));
+            assert!(n % 4 > 1 || echo.inspect(&mut || ()));
+            assert_eq!(echo.throw(number(n)), Ok(Yielded(number(n).map(|word| word + 1))));
+        }
+        assert!(echo.inspect(&mut || ()));
+        assert_eq!(echo.close(), Ok(None));
+    }
+
+    #[test]
+    fn values_of_every_size_come_whole_after_inspections_and_calls() {
+        there_and_back_the_long_way::<0>();
+        there_and_back_the_long_way::<1>();
+        there_and_back_the_long_way::<4>();
+        there_and_back_the_long_way::<5>();
+        there_and_back_the_long_way::<ONE_BY_ONE>();
+        there_and_back_the_long_way::<{ ONE_BY_ONE + 1 }>();
+        there_and_back_the_long_way::<100>();
     }
 }

@@ -5,6 +5,7 @@ use super::entry::{self, Failure, Outcome};
 use super::error::{SendError, Thrown};
 use super::message::{
     CALL, DISCARD, FAILED, INSPECT, INSPECTED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, address_of, decode, encode,
+    fits_in_words,
 };
 use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
@@ -183,6 +184,76 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         }
     }
 
+    /// Wakes the parked coroutine with a message, and returns what it answers.
+    ///
+    /// # Safety
+    ///
+    /// `parked` is what `control().parked` says, and the words go with the kind (invariant 3).
+    #[inline(always)]
+    unsafe fn wake(&self, parked: StackPointer, kind: usize, words: Words) -> Arrival {
+        self.control().parked.set(RUNNING);
+        // SAFETY: `parked` is parked, and nobody else wakes it: the mark is gone from the control block (invariant 1).
+        unsafe { arch::resume(parked, kind, words) }
+    }
+
+    /// What an answer says that may bring a large value. It is read in one place, whichever way the answer has come: where two meet with
+    /// a value on each, there would be one more copy.
+    ///
+    /// # Safety
+    ///
+    /// It is what the coroutine has just answered. `control` is the handle's: a copy from before it was woken, as a handle
+    /// that is somewhere in memory would be read again for it.
+    #[inline(always)]
+    unsafe fn answered<X>(
+        &mut self,
+        control: NonNull<Control>,
+        arrival: Arrival,
+    ) -> Result<CoroutineState<Y, R>, SendError<X, E>> {
+        let Arrival { mut kind, words: Words([mut first, mut second, mut third, mut fourth]), mut from } = arrival;
+        if kind != YIELDED {
+            core::hint::cold_path();
+            if kind == RETURNED {
+                // SAFETY: RETURNED comes with an R, which is in place until the stack is released.
+                let value = unsafe { decode(arrival.words) };
+                self.release();
+                return Ok(CoroutineState::Complete(value));
+            }
+            if kind == CALL {
+                // SAFETY: it is a CALL, from a coroutine.
+                let after = unsafe { serve_calls(first, from) };
+                (kind, from) = (after.kind, after.from);
+                Words([first, second, third, fourth]) = after.words;
+            }
+            if kind != YIELDED {
+                // SAFETY: what is neither CALL nor YIELDED is an end.
+                return match unsafe { self.ended(kind, Words([first, second, third, fourth])) } {
+                    Ok(value) => Ok(CoroutineState::Complete(value)),
+                    Err(thrown) => Err(SendError::Thrown(thrown)),
+                };
+            }
+        }
+        // SAFETY: what has yielded has not ended, so its control block is there; the words of YIELDED are a Y (invariant 3).
+        Ok(CoroutineState::Yielded(unsafe {
+            control.as_ref().parked.set(from);
+            decode(Words([first, second, third, fourth]))
+        }))
+    }
+
+    /// Gives the stack back, and returns what the coroutine has returned or failed with. A panic of its body goes on here.
+    ///
+    /// # Safety
+    ///
+    /// `kind` and `words` are those of the coroutine's end.
+    #[inline(always)]
+    unsafe fn ended(&mut self, kind: usize, words: Words) -> Result<R, Thrown<E>> {
+        // SAFETY: by this function's contract.
+        match unsafe { self.collect(kind, words) } {
+            Ok(value) => Ok(value),
+            Err(Failure::Thrown(thrown)) => Err(thrown),
+            Err(Failure::Panicked(payload)) => resume_panic(payload),
+        }
+    }
+
     /// Takes the outcome and gives the stack back.
     ///
     /// # Safety
@@ -202,8 +273,17 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         if parked.is_marked() {
             return Err(refusal(self.control, value));
         }
-        // SAFETY: it is not marked, so it is parked; VALUE goes with an S.
-        unsafe { self.deliver(parked, VALUE, value) }
+        if const { fits_in_words::<S>() && fits_in_words::<Y>() } {
+            // SAFETY: it is not marked, so it is parked; VALUE goes with an S.
+            return unsafe { self.deliver(parked, VALUE, value) };
+        }
+        // By no further function that takes the value: each would copy it once more.
+        let control = self.control;
+        // SAFETY: as above.
+        let arrival = unsafe { self.wake(parked, VALUE, encode(&value)) };
+        mem::forget(value);
+        // SAFETY: it answers that.
+        unsafe { self.answered(control, arrival) }
     }
 
     #[inline(always)]
@@ -215,8 +295,16 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         if parked.is_marked() {
             return self.start();
         }
-        // SAFETY: it is not marked, so it is parked; NEXT goes with an S.
-        unsafe { self.deliver(parked, NEXT, S::default()) }
+        if const { fits_in_words::<S>() && fits_in_words::<Y>() } {
+            // SAFETY: it is not marked, so it is parked; NEXT goes with an S.
+            return unsafe { self.deliver(parked, NEXT, S::default()) };
+        }
+        let (control, value) = (self.control, S::default());
+        // SAFETY: as above.
+        let arrival = unsafe { self.wake(parked, NEXT, encode(&value)) };
+        mem::forget(value);
+        // SAFETY: it answers that.
+        unsafe { self.answered(control, arrival) }
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use super::control::{Closer, Control};
 use super::error::{Misuse, Thrown};
 use super::message::{
-    CALL, EXIT, INSPECT, INSPECTED, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode,
+    CALL, EXIT, INSPECT, INSPECTED, NEXT, RAN, STUCK, THROW, UNWIND, YIELDED, address_of, decode, encode, fits_in_words,
 };
 use super::report;
 use super::unwind;
@@ -84,11 +84,24 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// ```
     #[inline(always)]
     pub fn yield_(&self, value: Y) -> Result<S, Thrown<E>> {
-        match self.switch(value) {
-            // SAFETY: it has just come here.
-            Ok(arrival) => unsafe { self.received(arrival) },
-            Err(misuse) => Err(Thrown::Misuse(misuse)),
+        if const { fits_in_words::<Y>() && fits_in_words::<S>() } {
+            return match self.switch(value) {
+                // SAFETY: it has just come here.
+                Ok(arrival) => unsafe { self.received(arrival) },
+                Err(misuse) => Err(Thrown::Misuse(misuse)),
+            };
         }
+        // By no further function that takes the value: each would copy it once more.
+        let link = self.control.root.link.get();
+        if link.is_null() || (thread::panicking() && !self.control.take_woken_panicking()) {
+            return Err(Thrown::Misuse(self.refuse(value)));
+        }
+        // SAFETY: as in `switch_unrefused`.
+        let arrival = unsafe { arch::suspend(link, YIELDED, encode(&value)) };
+        mem::forget(value);
+        self.woken(arrival.from);
+        // SAFETY: it has just come here.
+        unsafe { self.received(arrival) }
     }
 
     /// Yields, and returns the message that comes next.
@@ -126,13 +139,46 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// It has woken this coroutine, whose link is its sender by now.
     #[inline(always)]
     pub(crate) unsafe fn received(&self, arrival: Arrival) -> Result<S, Thrown<E>> {
+        if const { !fits_in_words::<S>() } {
+            // SAFETY: the same contract.
+            return unsafe { self.received_large(arrival) };
+        }
         if arrival.kind <= NEXT {
-            // Not by way of `understand`: what is large would be copied once more.
             // SAFETY: VALUE and NEXT come with an S.
             return Ok(unsafe { decode(arrival.words) });
         }
         // SAFETY: the same contract.
         unsafe { self.understand(arrival) }.map(|(_, received)| received)
+    }
+
+    /// [`received`](Self::received) of a value that goes by its address. It is read in one place, whichever way the message has
+    /// come: where two meet with a value on each, there would be one more copy. The other way is not for small ones: the message after
+    /// an inspection takes room in the frame of each function with a yield.
+    ///
+    /// # Safety
+    ///
+    /// As for [`received`](Self::received).
+    #[inline(always)]
+    unsafe fn received_large(&self, arrival: Arrival) -> Result<S, Thrown<E>> {
+        let Arrival { mut kind, mut words, .. } = arrival;
+        if kind > THROW {
+            core::hint::cold_path();
+            if kind == INSPECT {
+                // SAFETY: it is an INSPECT.
+                let after = unsafe { self.inspected(words.first()) };
+                (kind, words) = (after.kind, after.words);
+            }
+            if kind > THROW {
+                // SAFETY: the word is what goes with the kind.
+                return Err(unsafe { self.asked_to_leave(kind, words.first()) });
+            }
+        }
+        if kind == THROW {
+            // SAFETY: THROW comes with an E.
+            return Err(Thrown::Error(unsafe { decode(words) }));
+        }
+        // SAFETY: VALUE and NEXT come with an S.
+        Ok(unsafe { decode(words) })
     }
 
     /// [`received`](Self::received), and of what kind the value was.
@@ -162,11 +208,23 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// The word is what goes with the kind.
     #[cold]
     #[inline(never)]
-    pub(super) unsafe fn not_a_value(&self, kind: usize, mut word: Word) -> Result<(usize, S), Thrown<E>> {
+    pub(super) unsafe fn not_a_value(&self, kind: usize, word: Word) -> Result<(usize, S), Thrown<E>> {
         if kind != INSPECT {
             // SAFETY: by this function's contract.
             return Err(unsafe { self.asked_to_leave(kind, word) });
         }
+        // SAFETY: it is an INSPECT; what comes after it has just come here.
+        unsafe { self.understand(self.inspected(word)) }
+    }
+
+    /// Runs the inspection that has come, and what others come after it, and returns the first message that is none.
+    ///
+    /// # Safety
+    ///
+    /// The word is that of an INSPECT.
+    #[cold]
+    #[inline(never)]
+    unsafe fn inspected(&self, mut word: Word) -> Arrival {
         loop {
             // SAFETY: INSPECT comes with the address of a call in the inspector's frame, which waits for the answer
             // (invariant 22). The link was renewed when this side was woken, and is that inspector.
@@ -176,8 +234,7 @@ impl<Y, S, E> Yielder<Y, S, E> {
             };
             self.woken(arrival.from);
             if arrival.kind != INSPECT {
-                // SAFETY: it has just come here.
-                return unsafe { self.understand(arrival) };
+                return arrival;
             }
             word = arrival.words.first();
         }
@@ -215,6 +272,8 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// # Safety
     ///
     /// The word is what goes with the kind.
+    #[cold]
+    #[inline(never)]
     unsafe fn asked_to_leave(&self, kind: usize, word: Word) -> Thrown<E> {
         if kind != EXIT && kind != UNWIND {
             unreachable!("message of kind {kind} at a yield");

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 #[non_exhaustive]
 pub enum Guard {
     /// `madvise(MADV_GUARD_INSTALL)`, of Linux 6.13 and later: a mark in the page tables. It costs no mapping, so the
-    /// number of stacks is bounded by memory and address space only.
+    /// number of stacks is bounded by memory and address space only. Processes with many stacks make several at once, by
+    /// `process_madvise` where that takes the advice.
     Advice,
     /// `mprotect`, on every other system. Each stack is two mappings of the process, and Linux allows
     /// `vm.max_map_count` of them: by default there can be about 31,000 stacks.

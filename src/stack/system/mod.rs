@@ -5,6 +5,7 @@
 //! | [`reserve`] | `mmap` without access | `VirtualAlloc(MEM_RESERVE)` |
 //! | [`allow`] | `mprotect` | `VirtualAlloc(MEM_COMMIT)` |
 //! | [`advise_guard`] | `madvise(MADV_GUARD_INSTALL)` on Linux | never |
+//! | [`advise_guards`] | `process_madvise` with the same advice on Linux | never |
 //! | [`discard`] | `madvise(MADV_DONTNEED)` | `VirtualAlloc(MEM_RESET)` |
 
 use std::io;

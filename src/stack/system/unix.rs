@@ -75,6 +75,10 @@ unsafe fn protect(start: NonNull<u8>, len: usize, access: c_int) -> Result<(), F
     }
 }
 
+/// `MADV_GUARD_INSTALL` of include/uapi/asm-generic/mman-common.h.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const GUARD_INSTALL: c_int = 102;
+
 /// Makes pages inaccessible by advice, which costs no mapping (Linux 6.13, madvise(2), `MADV_GUARD_INSTALL`).
 ///
 /// # Safety
@@ -83,8 +87,6 @@ unsafe fn protect(start: NonNull<u8>, len: usize, access: c_int) -> Result<(), F
 pub(in crate::stack) unsafe fn advise_guard(start: NonNull<u8>, len: usize) -> Result<(), Failed> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        /// `MADV_GUARD_INSTALL` of include/uapi/asm-generic/mman-common.h.
-        const GUARD_INSTALL: c_int = 102;
         // SAFETY: nobody uses the pages. Kernels that do not know the advice refuse it.
         if unsafe { libc::madvise(start.as_ptr().cast(), len, GUARD_INSTALL) } == 0 {
             return Ok(());
@@ -96,6 +98,42 @@ pub(in crate::stack) unsafe fn advise_guard(start: NonNull<u8>, len: usize) -> R
         let _ = (start, len);
         Err(Failed { call: "madvise(MADV_GUARD_INSTALL)", error: io::ErrorKind::Unsupported.into() })
     }
+}
+
+/// How many guards [`advise_guards`] makes at most.
+pub(in crate::stack) const GUARDS: usize = 32;
+
+/// [`advise_guard`] for `count` guards of `len` bytes, one each `spacing` bytes from `start` on. Returns how many of them there are
+/// now, from the first on. One call of the system makes them all where it can (Linux 6.15, process_madvise(2) on the process itself).
+///
+/// # Safety
+///
+/// As for [`advise_guard`], for each of them.
+pub(in crate::stack) unsafe fn advise_guards(start: NonNull<u8>, len: usize, spacing: usize, count: usize) -> usize {
+    let count = count.min(GUARDS);
+    #[cfg(target_os = "linux")]
+    {
+        use core::sync::atomic::AtomicBool;
+        /// `PIDFD_SELF` of include/uapi/linux/pidfd.h.
+        const PIDFD_SELF: c_int = -10_000;
+        static REFUSED: AtomicBool = AtomicBool::new(false);
+        if !REFUSED.load(Ordering::Relaxed) {
+            let mut ranges = [libc::iovec { iov_base: ptr::null_mut(), iov_len: len }; GUARDS];
+            for (number, range) in ranges[..count].iter_mut().enumerate() {
+                range.iov_base = start.as_ptr().wrapping_add(number * spacing).cast();
+            }
+            // SAFETY: there are so many ranges, which nobody uses. Kernels that do not know the descriptor or the advice refuse it.
+            let done = unsafe {
+                libc::syscall(libc::SYS_process_madvise, PIDFD_SELF, ranges.as_ptr(), count, GUARD_INSTALL, 0_u32)
+            };
+            if done > 0 {
+                return done as usize / len;
+            }
+            REFUSED.store(true, Ordering::Relaxed);
+        }
+    }
+    // SAFETY: each of them is the caller's.
+    (0..count).take_while(|number| unsafe { advise_guard(start.add(number * spacing), len) }.is_ok()).count()
 }
 
 /// Whether a read of the byte at `address` would be a fault. The kernel tries it: write(2) fails with `EFAULT`.

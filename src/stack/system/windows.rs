@@ -71,6 +71,23 @@ pub(in crate::stack) unsafe fn advise_guard(_start: NonNull<u8>, _len: usize) ->
     Err(Failed { call: "madvise", error: io::ErrorKind::Unsupported.into() })
 }
 
+/// No more than one is asked for.
+pub(in crate::stack) const GUARDS: usize = 1;
+
+/// As [`advise_guard`].
+///
+/// # Safety
+///
+/// None.
+pub(in crate::stack) unsafe fn advise_guards(
+    _start: NonNull<u8>,
+    _len: usize,
+    _spacing: usize,
+    _count: usize,
+) -> usize {
+    0
+}
+
 /// Whether a read of the byte at `address` would be a fault, by what the system says of its page.
 pub(in crate::stack) fn faults(address: *const u8) -> Option<bool> {
     // SAFETY: a structure of numbers and addresses, for which zeros will do; there is room for the answer.
