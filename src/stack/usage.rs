@@ -1,13 +1,13 @@
 //! How much of their stacks coroutines use, and giving back what they no longer use.
 
 use super::class::Class;
+use super::fork::Lock;
 use super::header::Header;
 use super::system::{self, Locked};
 use super::{notices, pool};
 use core::panic::Location;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, Ordering};
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 /// A free stack with more than this in memory went deep: it is trimmed when its thread ends.
@@ -47,7 +47,7 @@ pub struct Usage {
 
 static MEASURE: AtomicU8 = AtomicU8::new(Measure::Off as u8);
 /// By file, line and column: a place can have several `Location`s.
-static SITES: Mutex<BTreeMap<&'static Location<'static>, Usage>> = Mutex::new(BTreeMap::new());
+static SITES: Lock<BTreeMap<&'static Location<'static>, Usage>> = Lock::new(BTreeMap::new());
 
 /// Chooses how coroutines are measured that get their stacks from now on; returns the choice until now.
 ///

@@ -3,8 +3,9 @@
 use crate::process::alone;
 use std::iter;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
-use switchback::Generator;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use switchback::stack::{self, Measure};
+use switchback::{Builder, Generator};
 
 /// More than a thread keeps free stacks for itself.
 const MANY: usize = 400;
@@ -69,4 +70,35 @@ fn a_child_goes_on_and_makes_coroutines() {
         ends.store(true, Ordering::Relaxed);
         assert_eq!(failed, None);
     });
+}
+
+/// Handlers of others, before and after a fork, are on the thread that has taken the locks for it.
+#[test]
+fn handlers_of_others_make_coroutines() {
+    if !alone("fork::handlers_of_others_make_coroutines", "") {
+        return;
+    }
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    extern "C" fn handler() {
+        make_many();
+        let call = CALLED.fetch_add(1, Ordering::Relaxed);
+        if call == 0 {
+            // Of a size of which there was none before, and measured.
+            stack::set_measure(Measure::Pages);
+            let first = Builder::new().stack_size(3 << 20).generator(|y| y.yield_(1)).expect("a stack").next();
+            assert_eq!((first, stack::set_measure(Measure::Off)), (Some(1), Measure::Pages));
+        }
+    }
+    // SAFETY: the handlers make coroutines; if they hang, a signal ends the process.
+    unsafe {
+        libc::alarm(60);
+        // Before the library's own, so between them.
+        assert_eq!(libc::pthread_atfork(Some(handler), Some(handler), Some(handler)), 0);
+    }
+    make_many();
+    for _ in 0..2 {
+        assert_eq!(in_child(make_many), 0);
+    }
+    // One before and one after each; those in the children are not counted here.
+    assert_eq!(CALLED.load(Ordering::Relaxed), 4);
 }
