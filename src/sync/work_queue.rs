@@ -7,7 +7,7 @@ use super::wait::{self, Guarded, join_in, wait_in};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Resumer, Stopped};
 use core::cell::Cell;
-use core::fmt;
+use core::{fmt, mem};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
@@ -165,13 +165,8 @@ trait Done: Sync {
 
 impl<T: Send, S: Send> Done for WorkQueue<T, S> {
     fn done(&self) {
-        let mut state = self.state.lock();
-        state.unfinished -= 1;
-        if state.unfinished == 0 {
-            let waiting = state.joiners.take_all();
-            drop(state);
-            wait::wake_all(waiting);
-        }
+        let waiting = self.state.lock().done();
+        waiting.into_iter().for_each(wait::wake_all);
     }
 }
 
@@ -247,20 +242,41 @@ impl<T, S: Store<T>> State<T, S> {
             // What comes is for those that wait.
             return None;
         }
-        let Some(item) = self.items.take() else { return self.is_closed.then_some(None) };
-        while self.items.count() < capacity
-            && let Some((place, (item, giver))) = self.givers.pop()
+        let mut taking = Taking(self);
+        let Taking(state) = &mut taking;
+        let item = state.items.take();
+        while item.is_some()
+            && state.items.count() < capacity
+            && let Some((place, (item, giver))) = state.givers.pop()
         {
             match giver.claim() {
                 Some(giver) => {
-                    self.unfinished += 1;
-                    self.items.put(item);
+                    state.unfinished += 1;
+                    state.items.put(item);
                     giver.send(None);
                 }
-                None => drop(self.kept.insert(place, item)),
+                None => drop(state.kept.insert(place, item)),
             }
         }
-        Some(Some(item))
+        mem::forget(taking);
+        if item.is_some() || self.is_closed { Some(item) } else { None }
+    }
+}
+
+impl<T, S> State<T, S> {
+    /// One is done. Returns who has waited for that.
+    fn done(&mut self) -> Option<WaitQueue<Resumer<()>>> {
+        self.unfinished -= 1;
+        (self.unfinished == 0).then(|| self.joiners.take_all())
+    }
+}
+
+/// An item is taken out. It is dropped by an unwind if a comparison panics meanwhile, and is done then: nobody waits for it.
+struct Taking<'a, T, S>(&'a mut State<T, S>);
+
+impl<T, S> Drop for Taking<'_, T, S> {
+    fn drop(&mut self) {
+        self.0.done().into_iter().for_each(wait::wake_all);
     }
 }
 

@@ -95,23 +95,30 @@ fn too_many_permits_are_refused() {
     assert_eq!(semaphore.available(), usize::MAX);
 }
 
+/// One that is true panics when it is compared.
+#[cfg(panic = "unwind")]
+#[derive(Debug, PartialEq, Eq)]
+struct Item(bool);
+
+#[cfg(panic = "unwind")]
+impl PartialOrd for Item {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl Ord for Item {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        assert!(!self.0 && !other.0, "no luck");
+        std::cmp::Ordering::Equal
+    }
+}
+
 /// The comparison of priorities, in the midst of a `put`.
 #[test]
 #[cfg(panic = "unwind")]
 fn an_item_is_counted_although_its_comparison_panics() {
-    #[derive(Debug, PartialEq, Eq)]
-    struct Item(bool);
-    impl PartialOrd for Item {
-        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-            Some(self.cmp(other))
-        }
-    }
-    impl Ord for Item {
-        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-            assert!(!self.0 && !other.0, "no luck");
-            std::cmp::Ordering::Equal
-        }
-    }
     let queue = PriorityQueue::unbounded();
     queue.put(Item(false)).expect("open");
     let put = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| queue.put(Item(true))));
@@ -119,6 +126,33 @@ fn an_item_is_counted_although_its_comparison_panics() {
     // The last that is left is compared with nothing.
     drop((queue.get(), queue.get()));
     queue.join().expect("all is done");
+}
+
+/// Of three the last two are compared when the first is taken; or one is that somebody puts into the place of what was taken.
+#[test]
+#[cfg(panic = "unwind")]
+fn what_is_lost_with_a_get_is_done() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    fn fails<T>(f: impl FnOnce() -> T) -> bool {
+        catch_unwind(AssertUnwindSafe(|| drop(f()))).is_err()
+    }
+    let is_done = |queue: &PriorityQueue<Item>| {
+        while let Ok(Some(_)) = queue.try_get() {}
+        task::timeout(LONG, || queue.join()).is_ok_and(|joined| joined.is_ok())
+    };
+    jumping().run(|| {
+        let queue = PriorityQueue::unbounded();
+        assert_eq!([false, true, true].map(|item| fails(|| queue.put(Item(item)))), [false, true, true]);
+        assert!(fails(|| queue.get()) && queue.len() == 2 && is_done(&queue));
+        let queue = Arc::new(PriorityQueue::bounded(2));
+        assert!(queue.put(Item(false)).is_ok() && queue.put(Item(false)).is_ok());
+        let theirs = Arc::clone(&queue);
+        let putter = task::spawn_local(move || theirs.put(Item(true)).is_ok());
+        settle();
+        assert!(fails(|| queue.get()) && queue.len() == 2);
+        assert!(putter.join().expect("no panic"), "it is in");
+        assert!(is_done(&queue));
+    });
 }
 
 #[test]
