@@ -229,7 +229,9 @@ fn what_the_last_of_a_workers_thread_spawns_is_refused_and_not_waited_for() {
     thread_local!(static LAST: RefCell<Option<Spawns>> = const { RefCell::new(None) });
     let was_refused = Arc::new(AtomicBool::new(false));
     let theirs = Arc::clone(&was_refused);
-    workers(2).run(|| {
+    // No thread is given up here, however late it is.
+    let runtime = Runtime::builder().workers(2).grace(Duration::from_secs(60)).build().expect("a runtime");
+    runtime.run(|| {
         let keeps = move || LAST.set(Some(Spawns(Handle::current().expect("a runtime"), theirs)));
         task::spawn_on(1, keeps).join().expect("it ends well");
     });

@@ -246,17 +246,21 @@ fn a_scope_can_be_cancelled_as_a_whole() {
 fn panics_of_tasks_and_bodies_come_out_when_all_have_ended() {
     everywhere(|| {
         for body_panics in [false, true] {
-            let ended = AtomicUsize::new(0);
+            let (begun, ended) = (AtomicBool::new(false), AtomicUsize::new(0));
             let payload = panic::catch_unwind(AssertUnwindSafe(|| {
                 task::scope(|s| {
                     s.spawn(|| {
+                        begun.store(true, Ordering::Relaxed);
                         let parked = task::park();
                         task::shield(|| task::sleep(Duration::from_millis(5)))?;
                         ended.fetch_add(1, Ordering::Relaxed);
                         parked
                     });
+                    // Else it never runs.
+                    while !begun.load(Ordering::Relaxed) {
+                        task::yield_now()?;
+                    }
                     if body_panics {
-                        task::sleep(Duration::from_millis(1))?;
                         panic!("no luck");
                     }
                     s.spawn(|| -> Result<(), Cancelled> {
@@ -293,16 +297,20 @@ fn errors_may_panic_or_wait_when_they_are_looked_through() {
     }
     everywhere(|| {
         for of_body in [false, true] {
-            let ended = AtomicBool::new(false);
+            let (begun, ended) = (AtomicBool::new(false), AtomicBool::new(false));
             let payload = panic::catch_unwind(AssertUnwindSafe(|| {
                 task::scope(|s| {
                     s.spawn(|| {
+                        begun.store(true, Ordering::Relaxed);
                         let _ = task::park();
                         task::shield(|| task::sleep(Duration::from_millis(5))).expect("shielded");
                         ended.store(true, Ordering::Relaxed);
                         Ok(())
                     });
-                    task::yield_now().expect("not cancelled");
+                    // Else it never runs.
+                    while !begun.load(Ordering::Relaxed) {
+                        task::yield_now().expect("not cancelled");
+                    }
                     if of_body {
                         return Err(Asked(true));
                     }
