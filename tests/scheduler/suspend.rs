@@ -187,7 +187,6 @@ fn registering_may_not_wait() {
     });
 }
 
-#[cfg(panic = "unwind")]
 /// What is cancelled in there is not the wait that is being registered; what is around that is.
 #[test]
 fn a_scope_or_timeout_that_is_over_while_registering_cancels_nothing_else() {
@@ -211,6 +210,7 @@ fn a_scope_or_timeout_that_is_over_while_registering_cancels_nothing_else() {
     });
 }
 
+#[cfg(panic = "unwind")]
 #[test]
 fn nothing_waits_while_a_panic_unwinds() {
     struct Waits(Rc<RefCell<Vec<String>>>);
