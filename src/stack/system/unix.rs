@@ -111,7 +111,8 @@ pub(in crate::stack) const GUARDS: usize = 32;
 /// As for [`advise_guard`], for each of them.
 pub(in crate::stack) unsafe fn advise_guards(start: NonNull<u8>, len: usize, spacing: usize, count: usize) -> usize {
     let count = count.min(GUARDS);
-    #[cfg(target_os = "linux")]
+    // Valgrind prints a request to write to its authors, if it does not know the call.
+    #[cfg(all(target_os = "linux", not(switchback_valgrind)))]
     {
         use core::sync::atomic::AtomicBool;
         /// `PIDFD_SELF` of include/uapi/linux/pidfd.h.
