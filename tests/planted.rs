@@ -35,6 +35,11 @@ fn nothing_found(name: &str, sound: fn()) {
 /// Runs the test called `name` again, in a process of its own, and returns how it ended and what it printed. There, runs
 /// `inside` and returns nothing.
 fn outside(name: &str, inside: fn()) -> Option<(Option<i32>, String)> {
+    outside_with(name, &[], inside)
+}
+
+/// [`outside`], with these environment variables.
+fn outside_with(name: &str, env: &[(&str, &str)], inside: fn()) -> Option<(Option<i32>, String)> {
     if std::env::var_os(INSIDE).is_some() {
         inside();
         return None;
@@ -52,6 +57,7 @@ fn outside(name: &str, inside: fn()) -> Option<(Option<i32>, String)> {
         None => Command::new(this),
     };
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+    command.envs(env.iter().copied());
     #[cfg(switchback_asan)]
     command.env("ASAN_OPTIONS", "detect_stack_use_after_return=1");
     let output = command.output().expect("the program can be run again");
@@ -311,6 +317,19 @@ mod memcheck {
             y.yield_(1)?;
         }
         Ok(())
+    }
+
+    #[test]
+    fn many_stacks_take_no_system_call_that_is_unknown() {
+        // It says so only where it is not quiet.
+        let env = [("VALGRIND_OPTS", "-v")];
+        let ended = outside_with("memcheck::many_stacks_take_no_system_call_that_is_unknown", &env, || {
+            let mut all: Vec<_> = (0..100).map(|_| Generator::<u8>::new(|y| y.yield_(1))).collect();
+            assert_eq!(all.iter_mut().flatten().count(), 100);
+        });
+        let Some((code, text)) = ended else { return };
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("Memcheck") && !text.contains("unhandled"), "{text}");
     }
 
     #[test]

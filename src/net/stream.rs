@@ -5,8 +5,26 @@
 //! since: that costs much more than the call. docs/ARCHITECTURE.md has the figures.
 #![forbid(unsafe_code)]
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 pub(super) use system::{receive, send};
+
+/// `write_vectored` of std's stream without SIGPIPE, which std takes care of in `write` alone.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn send_vectored(stream: &impl std::os::fd::AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// So many are sent at most, as by std, and more refused: `UIO_MAXIOV` of include/uapi/linux/uio.h.
+    const MOST: usize = 1_024;
+    let buffers = &buffers[..buffers.len().min(MOST)];
+    socket2::SockRef::from(stream).send_vectored_with_flags(buffers, libc::MSG_NOSIGNAL)
+}
+
+/// `write_vectored` of std's stream.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn send_vectored<'a, S>(mut stream: &'a S, buffers: &[IoSlice<'_>]) -> io::Result<usize>
+where
+    &'a S: io::Write,
+{
+    io::Write::write_vectored(&mut stream, buffers)
+}
 
 /// ThreadSanitizer learns by libc's functions that what was received was sent before.
 #[cfg(all(target_os = "linux", not(any(feature = "fallback", feature = "tsan"))))]
@@ -100,7 +118,7 @@ macro_rules! stream {
             }
 
             fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-                self.0.write(|mut socket: &$std| socket.write_vectored(buffers))
+                self.0.write(|socket| super::stream::send_vectored(socket, buffers))
             }
 
             fn flush(&mut self) -> io::Result<()> {

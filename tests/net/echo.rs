@@ -1,10 +1,12 @@
 //! What goes there comes back, and ends where it is to end.
 
 use super::{on, pair};
+#[cfg(target_os = "linux")]
+use crate::process::alone;
 use crate::slow::SLOW;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
-use switchback::net::{TcpListener, TcpStream};
+use switchback::net::{TcpListener, TcpStream, UnixStream};
 use switchback::task;
 
 const CLIENTS: usize = if SLOW { 10 } else { 100 };
@@ -74,6 +76,45 @@ fn data_and_the_end_in_one_event() {
         here.write_all(b"the last words").expect("room");
         drop(here);
         assert_eq!(reader.join().expect("no panic").expect("no error"), "the last words");
+    });
+}
+
+/// As in programs whose main is not Rust's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_write_after_the_end_is_an_error_and_no_signal() {
+    fn write(mut stream: impl Write) {
+        let some = [IoSlice::new(b"x")];
+        for written in [stream.write(b"x"), stream.write_all(b"x").map(|()| 1), stream.write_vectored(&some)] {
+            assert_eq!(written.expect_err("it is over").kind(), ErrorKind::BrokenPipe);
+        }
+    }
+    if !alone("echo::a_write_after_the_end_is_an_error_and_no_signal", "") {
+        return;
+    }
+    // SAFETY: it is the default action.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    on(1, || {
+        let (tcp, _there) = pair().expect("a pair");
+        tcp.shutdown(Shutdown::Write).expect("it is connected");
+        write(tcp);
+        let (unix, _) = UnixStream::pair().expect("a pair");
+        write(unix);
+    });
+}
+
+#[test]
+fn more_buffers_than_the_system_takes() {
+    fn write(mut from: impl Write, mut to: impl Read) {
+        let written = from.write_vectored(&[IoSlice::new(b"x"); 3_000]).expect("room");
+        assert!((1..=3_000).contains(&written));
+        to.read_exact(&mut vec![0; written]).expect("so much has come");
+    }
+    on(1, || {
+        let (here, there) = pair().expect("a pair");
+        write(here, there);
+        let (here, there) = UnixStream::pair().expect("a pair");
+        write(here, there);
     });
 }
 

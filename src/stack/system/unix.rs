@@ -111,7 +111,8 @@ pub(in crate::stack) const GUARDS: usize = 32;
 /// As for [`advise_guard`], for each of them.
 pub(in crate::stack) unsafe fn advise_guards(start: NonNull<u8>, len: usize, spacing: usize, count: usize) -> usize {
     let count = count.min(GUARDS);
-    #[cfg(target_os = "linux")]
+    // Valgrind prints a request to write to its authors, if it does not know the call.
+    #[cfg(all(target_os = "linux", not(switchback_valgrind)))]
     {
         use core::sync::atomic::AtomicBool;
         /// `PIDFD_SELF` of include/uapi/linux/pidfd.h.
@@ -305,7 +306,39 @@ pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
 #[cfg(all(test, target_os = "linux", any(target_arch = "x86_64", target_arch = "x86")))]
 #[cfg(not(any(switchback_asan, switchback_tsan, switchback_valgrind)))]
 mod tests {
-    use super::is_filled_at_once;
+    use super::{advise_guard, advise_guards, faults, is_filled_at_once, page_size, reserve};
+
+    /// Guards on every other one of eight pages, of which the fifth is locked: there the first call ends, and the second has none.
+    #[test]
+    fn guards_are_counted_up_to_the_first_that_is_refused() {
+        let mut status = -1;
+        // SAFETY: the child maps and locks, and leaves without running anything else. The pages are its own, and nobody uses them.
+        unsafe {
+            match libc::fork() {
+                0 => {
+                    let page = page_size();
+                    let Ok(start) = reserve(8 * page, true) else { libc::_exit(64) };
+                    let is_locked = libc::mlock(start.add(4 * page).as_ptr().cast(), page) == 0;
+                    let is_real = advise_guard(start.add(7 * page), page).is_ok();
+                    let first = advise_guards(start, page, 2 * page, 4) == if is_real { 2 } else { 0 };
+                    let locked = advise_guards(start.add(4 * page), page, 2 * page, 2) == 0;
+                    // As the locked one was refused, these are made one by one.
+                    let others = advise_guards(start.add(6 * page), page, page, 2) == if is_real { 2 } else { 0 };
+                    let are_there = (0..8).all(|number| {
+                        faults(start.add(number * page).as_ptr()) == Some(is_real && [0, 2, 6, 7].contains(&number))
+                    });
+                    libc::_exit(
+                        (0..)
+                            .zip([is_locked, first, locked, others, are_there])
+                            .map(|(bit, is_so)| i32::from(!is_so) << bit)
+                            .sum(),
+                    );
+                }
+                pid => assert_eq!(libc::waitpid(pid, &mut status, 0), pid),
+            }
+        }
+        assert_eq!(status, 0);
+    }
 
     #[test]
     fn memory_is_filled_at_once_where_it_is_locked_and_not_on_fault() {
