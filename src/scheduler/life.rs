@@ -54,8 +54,12 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
 /// Drops what others have left with a task. Their destructors' panics have been printed, and are nobody's.
 #[inline(always)]
 pub(super) fn drop_quietly<T>(value: Option<T>) {
-    if value.is_some() {
-        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(value))));
+    if value.is_some()
+        && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value)))
+    {
+        core::hint::cold_path();
+        // What that panics with in its turn is left.
+        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
     }
 }
 
