@@ -10,7 +10,11 @@ pub fn text(results: &Results, other: &Results) -> String {
     for row in results.rows.iter().filter(|row| row.system != OURS) {
         let same = |one: &&Row| one.workload == row.workload && one.live == row.live && one.system == row.system;
         let there = other.rows.iter().find(same).and_then(|row| row.ratio);
-        if let (Some([here, ..]), Some([there, ..])) = (row.ratio, there) {
+        // Memory that is less than a page in all has no ratio.
+        if let (Some([here, ..]), Some([there, ..])) = (row.ratio, there)
+            && here > 0.0
+            && there > 0.0
+        {
             all.push((row, here, there));
         }
     }
