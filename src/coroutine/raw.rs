@@ -174,11 +174,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             }
             (_, Settled::Ended(outcome)) => {
                 self.release();
-                match outcome {
-                    Ok(value) => Ok(CoroutineState::Complete(value)),
-                    Err(Failure::Thrown(thrown)) => Err(thrown),
-                    Err(Failure::Panicked(payload)) => resume_panic(payload),
-                }
+                concluded(outcome)
             }
             (_, Settled::Stuck) => unreachable!("only an exit is answered so"),
         }
@@ -226,10 +222,8 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             }
             if kind != YIELDED {
                 // SAFETY: what is neither CALL nor YIELDED is an end.
-                return match unsafe { self.ended(kind, Words([first, second, third, fourth])) } {
-                    Ok(value) => Ok(CoroutineState::Complete(value)),
-                    Err(thrown) => Err(SendError::Thrown(thrown)),
-                };
+                let outcome = unsafe { self.collect(kind, Words([first, second, third, fourth])) };
+                return concluded(outcome).map_err(SendError::Thrown);
             }
         }
         // SAFETY: what has yielded has not ended, so its control block is there; the words of YIELDED are a Y (invariant 3).
@@ -237,21 +231,6 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
             control.as_ref().parked.set(from);
             decode(Words([first, second, third, fourth]))
         }))
-    }
-
-    /// Gives the stack back, and returns what the coroutine has returned or failed with. A panic of its body goes on here.
-    ///
-    /// # Safety
-    ///
-    /// `kind` and `words` are those of the coroutine's end.
-    #[inline(always)]
-    unsafe fn ended(&mut self, kind: usize, words: Words) -> Result<R, Thrown<E>> {
-        // SAFETY: by this function's contract.
-        match unsafe { self.collect(kind, words) } {
-            Ok(value) => Ok(value),
-            Err(Failure::Thrown(thrown)) => Err(thrown),
-            Err(Failure::Panicked(payload)) => resume_panic(payload),
-        }
     }
 
     /// Takes the outcome and gives the stack back.
@@ -484,6 +463,16 @@ pub(super) unsafe fn serve_calls(word: Word, from: StackPointer) -> Arrival {
         }
     }
     arrival
+}
+
+/// What its owner learns of a coroutine's end, whose stack has been given back. A panic of its body goes on here.
+#[inline(always)]
+fn concluded<Y, R, E>(outcome: Outcome<R, E>) -> Result<CoroutineState<Y, R>, Thrown<E>> {
+    match outcome {
+        Ok(value) => Ok(CoroutineState::Complete(value)),
+        Err(Failure::Thrown(thrown)) => Err(thrown),
+        Err(Failure::Panicked(payload)) => resume_panic(payload),
+    }
 }
 
 /// Goes on with a panic that a coroutine's root has caught, on the stack of whoever resumed it.

@@ -27,7 +27,7 @@ where
 }
 
 /// ThreadSanitizer learns by libc's functions that what was received was sent before.
-#[cfg(all(target_os = "linux", not(any(feature = "fallback", feature = "tsan"))))]
+#[cfg(all(target_os = "linux", not(feature = "tsan")))]
 mod system {
     use rustix::net::{RecvFlags, SendFlags};
     use std::io;
@@ -46,7 +46,7 @@ mod system {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(any(feature = "fallback", feature = "tsan")))))]
+#[cfg(not(all(target_os = "linux", not(feature = "tsan"))))]
 mod system {
     use std::io::{self, Read, Write};
 

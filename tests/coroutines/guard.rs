@@ -1,13 +1,11 @@
 //! On every system: a body that runs off the end of its stack ends the process before it does harm.
 
+use crate::process::{Outside, inside};
 use std::hint::black_box;
-use std::process::Command;
 use switchback::Generator;
 
-const INSIDE: &str = "SWITCHBACK_TEST_INSIDE";
-
 #[inline(never)]
-fn recurse(n: u64) -> u64 {
+pub(crate) fn recurse(n: u64) -> u64 {
     let block = black_box([n; 64]);
     if black_box(n) == u64::MAX {
         return 0; // never: there is no stack for so many
@@ -17,7 +15,7 @@ fn recurse(n: u64) -> u64 {
 
 #[test]
 fn running_off_the_end_of_a_stack_ends_the_process() {
-    if std::env::var_os(INSIDE).is_some() {
+    if inside().is_some() {
         // A neighbour on either side, whose stack must not be what is written to.
         let mut before = Generator::new(|y| y.yield_all(0..));
         before.next();
@@ -28,20 +26,9 @@ fn running_off_the_end_of_a_stack_ends_the_process() {
         println!("it went on: {:?} {:?}", before.next(), after.next());
         return;
     }
-    let runner = std::env::var("SWITCHBACK_RUNNER").unwrap_or_default();
-    let mut words: Vec<std::ffi::OsString> = runner.split_whitespace().map(Into::into).collect();
-    words.push(std::env::current_exe().expect("a path").into());
-    let name = "guard::running_off_the_end_of_a_stack_ends_the_process";
-    let output = Command::new(&words[0])
-        .args(&words[1..])
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(INSIDE, "1")
-        .output()
-        .expect("it runs");
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text = Outside::default().run("guard::running_off_the_end_of_a_stack_ends_the_process", "inside").text();
     assert!(text.contains("running 1 test"), "{text}");
-    let status = output.status;
     // Not by the status alone: of a process that dies so, wine says that it has succeeded.
     let ended = !text.contains("test result: ok");
-    assert!(ended && !text.contains("it went on") && !text.contains("panicked"), "{status} {text}");
+    assert!(ended && !text.contains("it went on") && !text.contains("panicked"), "{text}");
 }

@@ -3,6 +3,7 @@
 //! Numbers in brackets are rows of docs/PYTHON.md.
 #![cfg(target_os = "linux")]
 
+use crate::guard::recurse;
 use crate::process::{Ended, Outside, inside};
 use std::ffi::{c_int, c_void};
 use std::hint::black_box;
@@ -17,15 +18,6 @@ fn run(name: &str) -> Ended {
 
 fn run_for(name: &str, word: &str) -> Ended {
     Outside::default().run(&format!("overflow::{name}"), word)
-}
-
-#[inline(never)]
-fn recurse(n: u64) -> u64 {
-    let block = black_box([n; 64]);
-    if black_box(n) == u64::MAX {
-        return 0; // never: there is no stack for so many
-    }
-    recurse(n + 1) + black_box(block)[0]
 }
 
 fn deep(name: &str) -> Generator<u64> {

@@ -308,53 +308,49 @@ pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
 mod tests {
     use super::{advise_guard, advise_guards, faults, is_filled_at_once, page_size, reserve};
 
-    /// Guards on every other one of eight pages, of which the fifth is locked: there the first call ends, and the second has none.
-    #[test]
-    fn guards_are_counted_up_to_the_first_that_is_refused() {
+    /// What `f` finds, in a child that leaves without running anything else: all of it is so.
+    #[track_caller]
+    fn assert_in_child<const N: usize>(f: impl FnOnce() -> [bool; N]) {
         let mut status = -1;
-        // SAFETY: the child maps and locks, and leaves without running anything else. The pages are its own, and nobody uses them.
+        // SAFETY: the child allocates nothing.
         unsafe {
             match libc::fork() {
-                0 => {
-                    let page = page_size();
-                    let Ok(start) = reserve(8 * page, true) else { libc::_exit(64) };
-                    let is_locked = libc::mlock(start.add(4 * page).as_ptr().cast(), page) == 0;
-                    let is_real = advise_guard(start.add(7 * page), page).is_ok();
-                    let first = advise_guards(start, page, 2 * page, 4) == if is_real { 2 } else { 0 };
-                    let locked = advise_guards(start.add(4 * page), page, 2 * page, 2) == 0;
-                    // As the locked one was refused, these are made one by one.
-                    let others = advise_guards(start.add(6 * page), page, page, 2) == if is_real { 2 } else { 0 };
-                    let are_there = (0..8).all(|number| {
-                        faults(start.add(number * page).as_ptr()) == Some(is_real && [0, 2, 6, 7].contains(&number))
-                    });
-                    libc::_exit(
-                        (0..)
-                            .zip([is_locked, first, locked, others, are_there])
-                            .map(|(bit, is_so)| i32::from(!is_so) << bit)
-                            .sum(),
-                    );
-                }
+                0 => libc::_exit((0..).zip(f()).map(|(bit, is_so)| i32::from(!is_so) << bit).sum()),
                 pid => assert_eq!(libc::waitpid(pid, &mut status, 0), pid),
             }
         }
-        assert_eq!(status, 0);
+        assert_eq!(status, 0, "the exit status has a bit for each that is not so");
+    }
+
+    /// Guards on every other one of eight pages, of which the fifth is locked: there the first call ends, and the second has none.
+    #[test]
+    fn guards_are_counted_up_to_the_first_that_is_refused() {
+        // SAFETY: the pages are the child's own, and nobody uses them.
+        assert_in_child(|| unsafe {
+            let page = page_size();
+            let Ok(start) = reserve(8 * page, true) else { return [false; 5] };
+            let is_locked = libc::mlock(start.add(4 * page).as_ptr().cast(), page) == 0;
+            let is_real = advise_guard(start.add(7 * page), page).is_ok();
+            let first = advise_guards(start, page, 2 * page, 4) == if is_real { 2 } else { 0 };
+            let locked = advise_guards(start.add(4 * page), page, 2 * page, 2) == 0;
+            // As the locked one was refused, these are made one by one.
+            let others = advise_guards(start.add(6 * page), page, page, 2) == if is_real { 2 } else { 0 };
+            let are_there = (0..8).all(|number| {
+                faults(start.add(number * page).as_ptr()) == Some(is_real && [0, 2, 6, 7].contains(&number))
+            });
+            [is_locked, first, locked, others, are_there]
+        });
     }
 
     #[test]
     fn memory_is_filled_at_once_where_it_is_locked_and_not_on_fault() {
-        let mut status = -1;
-        // SAFETY: the child maps and unmaps, and leaves without running anything else.
-        unsafe {
-            match libc::fork() {
-                0 => {
-                    let before = is_filled_at_once();
-                    let locked = libc::mlockall(libc::MCL_FUTURE) == 0 && is_filled_at_once();
-                    let on_fault = libc::mlockall(libc::MCL_FUTURE | libc::MCL_ONFAULT) == 0 && !is_filled_at_once();
-                    libc::_exit(i32::from(before) + 2 * i32::from(!locked) + 4 * i32::from(!on_fault));
-                }
-                pid => assert_eq!(libc::waitpid(pid, &mut status, 0), pid),
-            }
-        }
-        assert_eq!(status, 0);
+        // SAFETY: it is about the child's memory alone.
+        let lock = |flags| unsafe { libc::mlockall(flags) == 0 };
+        assert_in_child(|| {
+            let not_before = !is_filled_at_once();
+            let locked = lock(libc::MCL_FUTURE) && is_filled_at_once();
+            let on_fault = lock(libc::MCL_FUTURE | libc::MCL_ONFAULT) && !is_filled_at_once();
+            [not_before, locked, on_fault]
+        });
     }
 }
