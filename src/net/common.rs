@@ -137,8 +137,8 @@ impl<T: AsFd> Inner<T> {
     pub(super) fn accept<R>(&self, attempt: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         let accepted = self.read(attempt);
         if accepted.as_ref().is_err_and(has_too_little) && !self.is_nonblocking() {
-            // Over by its limit; or by cancellation, of which the next call tells.
-            let _ = pause(BACK_OFF);
+            // Who is cancelled is told of that: the next call might have no descriptor either, and whoever goes on would not end.
+            pause(BACK_OFF)?;
         }
         accepted
     }

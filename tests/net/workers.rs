@@ -155,6 +155,33 @@ fn only_those_watch_it_whose_tasks_wait_or_were_the_last_to() {
     });
 }
 
+/// Neither one for a connection, nor those for pollers. Who accepts has no end by itself, and must hear of its cancellation.
+#[test]
+fn without_descriptors_incoming_ends_all_the_same() {
+    const FOR_EVER: usize = 1_000;
+    if !alone("workers::without_descriptors_incoming_ends_all_the_same", "ulimit -n 64;") {
+        return;
+    }
+    for comes in [true, false] {
+        let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+        runtime.run(|| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let client = comes.then(|| std::net::TcpStream::connect(address).expect("there is room in the line"));
+            let files = all_descriptors();
+            let server = task::spawn(move || {
+                let accepted = listener.incoming().take(FOR_EVER);
+                accepted.map(|stream| stream.map(drop).expect_err("there is no descriptor")).count()
+            });
+            task::yield_now().expect("it pauses now");
+            server.cancel();
+            let refused = server.join().expect("no panic");
+            assert!(refused < FOR_EVER, "it goes on although it was cancelled");
+            drop((client, files));
+        });
+    }
+}
+
 #[test]
 fn without_descriptors_for_all_pollers_the_first_wait_says_so() {
     if !alone("workers::without_descriptors_for_all_pollers_the_first_wait_says_so", "ulimit -n 64;") {
