@@ -136,9 +136,18 @@ fn parse_length(value: &[u8]) -> Result<u64, Status> {
 }
 
 /// The line before a chunk: its own length, and that of the chunk.
+///
+/// httparse takes a line without a digit for one that says 0, and an end of line without its CR for a part of an extension. Others
+/// read both in another way, so they are refused.
 pub(crate) fn parse_chunk(bytes: &[u8]) -> Parsed<(usize, u64)> {
     match httparse::parse_chunk_size(bytes) {
-        Ok(httparse::Status::Complete((length, size))) => Ok(Some((length, (length, size)))),
+        Ok(httparse::Status::Complete((length, size))) => {
+            let (line, _) = bytes[..length].split_at(length - 2);
+            match line.first().is_some_and(u8::is_ascii_hexdigit) && !line.contains(&b'\n') {
+                true => Ok(Some((length, (length, size)))),
+                false => Err(Status::BAD_REQUEST),
+            }
+        }
         Ok(httparse::Status::Partial) => Ok(None),
         Err(_) => Err(Status::BAD_REQUEST),
     }

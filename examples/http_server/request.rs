@@ -49,14 +49,21 @@ impl<'a> Reader<'a> {
         self.has_begun
     }
 
-    /// Whether a part of the next request is there.
-    pub(crate) fn is_ahead(&self) -> bool {
+    /// Whether a part of the next request is there. Empty lines before it are none: some clients end a body with one.
+    pub(crate) fn is_ahead(&mut self) -> bool {
+        let blank = self.unread.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.unread.drain(..blank);
         !self.unread.is_empty()
     }
 
     /// Waits for the beginning of a request. False when the client has no more.
     pub(crate) fn wait(&mut self) -> io::Result<bool> {
-        self.read_more()
+        while self.read_more()? {
+            if self.is_ahead() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The next request, of which a part is there. Its body has been read and dropped.
