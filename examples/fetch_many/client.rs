@@ -79,7 +79,11 @@ fn read_head(from: &mut impl BufRead) -> io::Result<(u16, Body)> {
         } else if header.name.eq_ignore_ascii_case("content-length") && !matches!(body, Body::Chunked) {
             let digits = str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
             let length = digits.and_then(|digits| digits.parse().ok());
-            body = Body::Length(length.ok_or_else(|| wrong("the answer's length is no number"))?);
+            let length = length.ok_or_else(|| wrong("the answer's length is no number"))?;
+            if matches!(body, Body::Length(before) if before != length) {
+                return Err(wrong("the answer has two lengths"));
+            }
+            body = Body::Length(length);
         }
     }
     Ok((status, if matches!(status, 204 | 304) { Body::None } else { body }))
@@ -96,8 +100,10 @@ fn read_chunks(from: &mut impl BufRead) -> io::Result<u64> {
     let mut bytes = 0_u64;
     loop {
         let line = read_line(from)?;
-        let Ok(httparse::Status::Complete((_, size))) = httparse::parse_chunk_size(&line) else {
-            return Err(wrong("a chunk of the answer has no size"));
+        let size = match httparse::parse_chunk_size(&line) {
+            // Without a digit it would be taken for 0, and what has come until then for all of it.
+            Ok(httparse::Status::Complete((_, size))) if line[0].is_ascii_hexdigit() => size,
+            _ => return Err(wrong("a chunk of the answer has no size")),
         };
         if size == 0 {
             break;
