@@ -63,10 +63,10 @@ impl Room {
     /// One line to all but one. The lock is held while it waits for room, so all hear everything in the same order.
     fn tell(&self, members: &mut BTreeMap<String, Member>, from: &str, line: &str) {
         let (line, mut slow) = (Arc::<str>::from(line), Vec::new());
-        // One time for all of them, however many are slow.
-        let deadline = task::now() + self.patience;
+        // One time for all of them, however many are slow. None, if no clock gets there.
+        let deadline = task::now().checked_add(self.patience);
         members.retain(|name, member| {
-            let left = deadline.saturating_duration_since(task::now());
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(task::now()));
             if name == from || member.hears.send_timeout(Arc::clone(&line), left).is_ok() {
                 return true;
             }

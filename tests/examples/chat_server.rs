@@ -72,6 +72,19 @@ fn chat_server_tells_each_what_the_others_say() {
     assert_eq!(server.end(), [""; 0]);
 }
 
+/// No clock gets as far as that.
+#[test]
+fn chat_server_may_be_told_to_wait_for_ever() {
+    let server = Server::start("chat_server", &["127.0.0.1:0", "1e19"]);
+    let [mut ada, mut bob] = [Member::of(&server), Member::of(&server)];
+    ada.say("ada");
+    assert_eq!(ada.hear(), "* welcome, ada; here are: ");
+    bob.say("bob");
+    assert_eq!(bob.hear(), "* welcome, bob; here are: ada");
+    assert_eq!(ada.hear(), "* bob has come");
+    assert_eq!(server.end(), [""; 0]);
+}
+
 #[test]
 fn chat_server_drops_who_does_not_read() {
     let server = Server::start("chat_server", &["127.0.0.1:0", "0.1"]);
