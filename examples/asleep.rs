@@ -9,25 +9,28 @@
 //! once all are asleep, one wakes up every ten microseconds.
 
 use std::cell::Cell;
+use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use switchback::{BuildError, Runtime, task};
+use switchback::{Runtime, task};
 
 fn main() -> ExitCode {
-    let count = match std::env::args().nth(1).map(|count| count.parse()) {
-        None => 1_000_000,
-        Some(Ok(count)) if count > 0 => count,
-        Some(_) => {
-            eprintln!("usage: asleep [N], how many tasks");
+    let mut given = std::env::args_os().skip(1).map(|count| count.to_str()?.parse().ok());
+    let count = match (given.next(), given.next()) {
+        (None, _) => 1_000_000,
+        (Some(Some(count)), None) if count > 0 => count,
+        _ => {
+            let _ = writeln!(io::stderr(), "usage: asleep [N], how many tasks");
             return ExitCode::from(2);
         }
     };
     match by_virtual_clock(count).and_then(|time| by_real_clock(count, time)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("asleep: {error}");
+            let _ = writeln!(io::stderr(), "asleep: {error}");
             ExitCode::FAILURE
         }
     }
@@ -46,7 +49,9 @@ impl Bedroom {
     /// Sleeps until `time`, and sees whether it is woken in its turn and not too early.
     fn sleep_until(&self, time: Instant) {
         self.asleep.set(self.asleep.get() + 1);
-        task::sleep_until(time).expect("nobody cancels it");
+        if task::sleep_until(time).is_err() {
+            return; // main has ended: nobody reads what it says
+        }
         let now = task::now();
         assert!(now >= time, "woken too early");
         assert!(self.last.replace(Some(time)).is_none_or(|last| last <= time), "woken out of turn");
@@ -70,33 +75,34 @@ fn shuffled(count: u32) -> impl Iterator<Item = u32> {
 }
 
 /// Returns how long it has taken.
-fn by_virtual_clock(count: u32) -> Result<Duration, BuildError> {
+fn by_virtual_clock(count: u32) -> Result<Duration, Box<dyn Error>> {
     let runtime = Runtime::builder().workers(1).virtual_clock(true).build()?;
     let start = Instant::now();
     let day = runtime.run(|| {
         let begun = task::now();
         let apart = Duration::from_secs(24 * 60 * 60) / count;
-        sleep(count, |place| begun + apart * (place + 1));
-        task::now() - begun
-    });
+        sleep(count, |place| begun + apart * (place + 1))?;
+        Ok::<_, io::Error>(task::now() - begun)
+    })?;
     let hours = day.as_secs_f64() / 3_600.0;
-    println!("virtual clock: {count} tasks have slept, in {hours:.1} hours that took {:.1?}", start.elapsed());
-    Ok(start.elapsed())
+    let took = start.elapsed();
+    writeln!(io::stdout(), "virtual clock: {count} tasks have slept, in {hours:.1} hours that took {took:.1?}")?;
+    Ok(took)
 }
 
-fn by_real_clock(count: u32, time_to_sleep: Duration) -> Result<(), BuildError> {
+fn by_real_clock(count: u32, time_to_sleep: Duration) -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::builder().workers(1).build()?;
     let latest = runtime.run(|| {
         // When all are asleep, most likely.
         let first = task::now() + time_to_sleep;
         sleep(count, |place| first + Duration::from_micros(10) * place)
-    });
-    println!("real clock: {count} tasks have slept, and none was late by more than {latest:.1?}");
+    })?;
+    writeln!(io::stdout(), "real clock: {count} tasks have slept, and none was late by more than {latest:.1?}")?;
     Ok(())
 }
 
 /// Puts `count` tasks to sleep, each until its time, and waits for all of them.
-fn sleep(count: u32, time: impl Fn(u32) -> Instant) -> Duration {
+fn sleep(count: u32, time: impl Fn(u32) -> Instant) -> io::Result<Duration> {
     let bedroom = Rc::new(Bedroom::default());
     let before = resident();
     let sleepers: Vec<_> = shuffled(count)
@@ -110,15 +116,16 @@ fn sleep(count: u32, time: impl Fn(u32) -> Instant) -> Duration {
     }
     match (before, resident()) {
         (Some(before), Some(now)) => {
-            println!("asleep: {count}, memory: {:.2} KiB each", now.saturating_sub(before) as f64 / f64::from(count));
+            let each = now.saturating_sub(before) as f64 / f64::from(count);
+            writeln!(io::stdout(), "asleep: {count}, memory: {each:.2} KiB each")?;
         }
-        _ => println!("asleep: {count}; how much memory that is, this system does not tell (no /proc)"),
+        _ => writeln!(io::stdout(), "asleep: {count}; how much memory that is, this system does not tell (no /proc)")?,
     }
     for sleeper in sleepers {
         sleeper.join().expect("it ends well");
     }
     assert_eq!(bedroom.awake.get(), count);
-    bedroom.latest.get()
+    Ok(bedroom.latest.get())
 }
 
 /// What the process has in memory, in KiB (Linux: proc_pid_status(5)).

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(unix)]
 mod unix {
+    use std::fmt;
     use std::io::{self, Read, Write};
     use std::net::Shutdown;
     use std::process::ExitCode;
@@ -30,41 +31,42 @@ mod unix {
     const SIZE: usize = 1000;
 
     pub(super) fn main() -> ExitCode {
-        let mut arguments = std::env::args().skip(1);
-        let done = match (arguments.next(), arguments.next()) {
+        let mut addresses = std::env::args_os().skip(1).map(|address| address.to_str()?.parse().ok());
+        let done = match (addresses.next(), addresses.next()) {
             (None, _) => switchback::run(serve_own_clients),
-            (Some(address), None) => match address.parse() {
-                Ok(address) => switchback::run(|| serve_all(address)),
-                Err(_) => return usage(),
-            },
-            _ => return usage(),
+            (Some(Some(address)), None) => switchback::run(|| serve_all(address)),
+            _ => {
+                let usage = "usage: echo_server [ADDR], an address and a port, such as 127.0.0.1:7777";
+                let _ = writeln!(io::stderr(), "{usage}");
+                return ExitCode::from(2);
+            }
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("echo_server: {error}");
+                complain(format_args!("{error}"));
                 ExitCode::FAILURE
             }
         }
     }
 
-    fn usage() -> ExitCode {
-        eprintln!("usage: echo_server [ADDR], an address and a port, such as 127.0.0.1:7777");
-        ExitCode::from(2)
+    /// A message for whoever runs the server. `eprintln!` would panic where standard error is closed.
+    fn complain(message: fmt::Arguments<'_>) {
+        let _ = writeln!(io::stderr(), "echo_server: {message}");
     }
 
     fn serve_all(address: SocketAddr) -> io::Result<()> {
         let listener = TcpListener::bind(address)?;
-        println!("listening at {}", listener.local_addr()?);
+        writeln!(io::stdout(), "listening at {}", listener.local_addr()?)?;
         for stream in listener.incoming() {
             match stream {
                 Ok(stream) => drop(task::spawn(move || {
                     if let Err(error) = echo(&stream) {
-                        eprintln!("echo_server: a connection has ended: {error}");
+                        complain(format_args!("a connection has ended: {error}"));
                     }
                 })),
                 // No descriptor is left, or whoever came has gone again: the next one may do better.
-                Err(error) => eprintln!("echo_server: {error}"),
+                Err(error) => complain(format_args!("{error}")),
             }
         }
         Ok(())
@@ -96,8 +98,7 @@ mod unix {
             Ok::<_, io::Error>(bytes)
         });
         let bytes = bytes.map_err(io::Error::other)?;
-        println!("{CLIENTS} clients at once, {bytes} bytes sent and come back");
-        Ok(())
+        writeln!(io::stdout(), "{CLIENTS} clients at once, {bytes} bytes sent and come back")
     }
 
     /// Sends something of its own, and wants it back.

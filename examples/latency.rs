@@ -17,7 +17,9 @@
 //! A batch hides how unequal its members are, but not an interruption, which is most of what there is to see at the far end.
 //! A sample of the others is a single wake: the thread sends the time, and the task compares it with its own.
 
+use std::error::Error;
 use std::hint::black_box;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -25,34 +27,46 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 use switchback::CoroutineState::Yielded;
-use switchback::{Coroutine, Resumer, Runtime, task};
+use switchback::{BuildError, Coroutine, Resumer, Runtime, task};
 
 /// Round trips in a sample of switches, of two switches each.
 const ROUND_TRIPS: u32 = 32;
 /// Wakes in a sample of one worker's.
 const WAKES: u32 = 16;
+/// How many samples there are, if the command line does not say.
+const MOST: usize = 1_000_000;
 /// Each part ends by then, with as many samples as it has got.
 const LONGEST: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let samples = match std::env::args().nth(1).map(|samples| samples.parse()) {
-        None => 1_000_000,
-        Some(Ok(samples)) if samples >= 1_000 => samples,
-        Some(_) => {
-            eprintln!("usage: latency [SAMPLES], 1000 or more");
+    let mut given = std::env::args_os().skip(1).map(|samples| samples.to_str()?.parse().ok());
+    let samples = match (given.next(), given.next()) {
+        (None, _) => MOST,
+        (Some(Some(samples @ 1_000..=MOST)), None) => samples,
+        _ => {
+            let _ = writeln!(io::stderr(), "usage: latency [SAMPLES], from 1000 to {MOST}");
             return ExitCode::from(2);
         }
     };
+    match measure(samples) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "latency: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(samples: usize) -> Result<(), Box<dyn Error>> {
     let clock = clock();
-    println!("to read the clock takes {:.1} ns at least, which is subtracted from each sample", nanoseconds(clock));
-    let switches = switches(samples, clock);
-    print(&format!("a switch (batches of {})", 2 * ROUND_TRIPS), switches);
-    let wakes = wakes(samples, clock);
-    print(&format!("a wake, one worker (batches of {WAKES})"), wakes);
+    let least = nanoseconds(clock);
+    writeln!(io::stdout(), "to read the clock takes {least:.1} ns at least, which is subtracted from each sample")?;
+    print(&format!("a switch (batches of {})", 2 * ROUND_TRIPS), switches(samples, clock))?;
+    print(&format!("a wake, one worker (batches of {WAKES})"), wakes(samples, clock)?)?;
     // Single wakes take longer, and those of a worker that sleeps wait until it does.
-    print("a wake, from a thread, worker busy", wakes_from_afar(samples / 10, clock, true));
-    print("a wake, from a thread, worker asleep", wakes_from_afar(samples / 100, clock, false));
-    ExitCode::SUCCESS
+    print("a wake, from a thread, worker busy", wakes_from_afar(samples / 10, clock, true)?)?;
+    print("a wake, from a thread, worker asleep", wakes_from_afar(samples / 100, clock, false)?)?;
+    Ok(())
 }
 
 /// The least that lies between two readings of the clock.
@@ -97,9 +111,9 @@ fn switches(samples: usize, clock: Duration) -> Vec<f64> {
 }
 
 /// Two tasks of one worker wake each other in turn, and each waits when it has.
-fn wakes(samples: usize, clock: Duration) -> Vec<f64> {
-    let runtime = Runtime::builder().workers(1).build().expect("a runtime of one worker");
-    runtime.run(|| {
+fn wakes(samples: usize, clock: Duration) -> Result<Vec<f64>, BuildError> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    Ok(runtime.run(|| {
         let place = std::rc::Rc::new(std::cell::Cell::new(None::<Resumer<bool>>));
         // Leaves its resumer, and wakes whoever has left one there before.
         let turn = |place: &std::cell::Cell<Option<Resumer<bool>>>, goes_on| {
@@ -126,11 +140,12 @@ fn wakes(samples: usize, clock: Duration) -> Vec<f64> {
         place.take().expect("the other one waits").send(false).expect("nobody is cancelled");
         other.join().expect("it ends well");
         all
-    })
+    }))
 }
 
 /// A thread wakes a task again and again, and sends it the time.
-fn wakes_from_afar(samples: usize, clock: Duration, is_busy: bool) -> Vec<f64> {
+fn wakes_from_afar(samples: usize, clock: Duration, is_busy: bool) -> Result<Vec<f64>, BuildError> {
+    let runtime = Runtime::builder().workers(1).build()?;
     let (give, take) = mpsc::channel::<Resumer<Instant>>();
     let pause = if is_busy { Duration::from_micros(2) } else { Duration::from_micros(50) };
     // What wakes is a thread of no runtime.
@@ -147,7 +162,6 @@ fn wakes_from_afar(samples: usize, clock: Duration, is_busy: bool) -> Vec<f64> {
             resumer.send(Instant::now()).expect("nobody is cancelled");
         }
     });
-    let runtime = Runtime::builder().workers(1).build().expect("a runtime of one worker");
     let all = runtime.run(move || {
         let is_over = Arc::new(AtomicBool::new(!is_busy));
         let busy = task::spawn({
@@ -168,7 +182,7 @@ fn wakes_from_afar(samples: usize, clock: Duration, is_busy: bool) -> Vec<f64> {
         all
     });
     waker.join().expect("the thread ends well");
-    all
+    Ok(all)
 }
 
 /// The sample below which the given part of the sorted ones lies.
@@ -176,17 +190,17 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }
 
-fn print(what: &str, mut samples: Vec<f64>) {
+fn print(what: &str, mut samples: Vec<f64>) -> io::Result<()> {
     samples.sort_by(f64::total_cmp);
-    println!("\n{what}: {} samples, ns each", samples.len());
+    writeln!(io::stdout(), "\n{what}: {} samples, ns each", samples.len())?;
     let [least, p50, p99, p999, most] = [0.0, 0.5, 0.99, 0.999, 1.0].map(|part| quantile(&samples, part));
-    println!("  min {least:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   max {most:.2}");
-    histogram(&samples, least, p999);
+    writeln!(io::stdout(), "  min {least:.2}   p50 {p50:.2}   p99 {p99:.2}   p99.9 {p999:.2}   max {most:.2}")?;
+    histogram(&samples, least, p999)
 }
 
 /// Equal ratios from the least to p99.9, and a last line for what is above. `#` is a part of the fullest line; what is too few
 /// for one has a dot.
-fn histogram(sorted: &[f64], least: f64, p999: f64) {
+fn histogram(sorted: &[f64], least: f64, p999: f64) -> io::Result<()> {
     const LINES: i32 = 16;
     const WIDTH: usize = 56;
     let low = least.max(0.1);
@@ -206,6 +220,7 @@ fn histogram(sorted: &[f64], least: f64, p999: f64) {
     for (range, count) in counts {
         let bar = "#".repeat(count * WIDTH / fullest);
         let bar = if bar.is_empty() && count > 0 { ".".to_owned() } else { bar };
-        println!("  {range} {count:>9} {bar}");
+        writeln!(io::stdout(), "  {range} {count:>9} {bar}")?;
     }
+    Ok(())
 }

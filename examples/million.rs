@@ -12,6 +12,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use switchback::CoroutineState::{Complete, Yielded};
@@ -22,25 +23,27 @@ use switchback::stack::{self, Guard, GuardedStack};
 const CHUNK: usize = 10_000;
 
 fn main() -> ExitCode {
-    let count = match std::env::args().nth(1).map(|count| count.parse()) {
-        None => 1_000_000,
-        Some(Ok(count)) => count,
-        Some(Err(error)) => {
-            eprintln!("usage: million [N]: {error}");
+    let mut given = std::env::args_os().skip(1).map(|count| count.to_str()?.parse().ok());
+    let count = match (given.next(), given.next()) {
+        (None, _) => 1_000_000,
+        (Some(Some(count)), None) => count,
+        _ => {
+            let _ = writeln!(io::stderr(), "usage: million [N], how many coroutines");
             return ExitCode::from(2);
         }
     };
     match hold(count) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("million: {error}");
+            let _ = writeln!(io::stderr(), "million: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn hold(count: usize) -> Result<(), Box<dyn Error>> {
-    println!("guards: {}", Guard::in_use());
+    let mut out = io::stdout();
+    writeln!(out, "guards: {}", Guard::in_use())?;
     let before = Memory::now();
 
     let start = Instant::now();
@@ -57,18 +60,19 @@ fn hold(count: usize) -> Result<(), Box<dyn Error>> {
         }
         all.push(chunk);
     }
-    println!("{count} coroutines created, and resumed to their first yield: {} each", each(start.elapsed(), count));
-    println!("guarded stacks in the process: {}", GuardedStack::mapped());
+    let created = each(start.elapsed(), count);
+    writeln!(out, "{count} coroutines created, and resumed to their first yield: {created} each")?;
+    writeln!(out, "guarded stacks in the process: {}", GuardedStack::mapped())?;
 
     match (before, Memory::now()) {
         (Some(before), Some(now)) => {
             let resident = now.resident.saturating_sub(before.resident);
             let tables = now.page_tables.saturating_sub(before.page_tables);
-            println!("resident memory: {:.2} KiB each", resident as f64 / count.max(1) as f64);
-            println!("page tables: {:.2} KiB each", tables as f64 / count.max(1) as f64);
-            println!("mappings of the process: {}", now.mappings);
+            writeln!(out, "resident memory: {:.2} KiB each", resident as f64 / count.max(1) as f64)?;
+            writeln!(out, "page tables: {:.2} KiB each", tables as f64 / count.max(1) as f64)?;
+            writeln!(out, "mappings of the process: {}", now.mappings)?;
         }
-        _ => println!("how much memory that is, this system does not tell (no /proc)"),
+        _ => writeln!(out, "how much memory that is, this system does not tell (no /proc)")?,
     }
 
     let start = Instant::now();
@@ -79,16 +83,16 @@ fn hold(count: usize) -> Result<(), Box<dyn Error>> {
             Complete(()) => return Err("one has ended too early".into()),
         }
     }
-    println!("each resumed once more, to its second yield: {} each", each(start.elapsed(), count));
+    writeln!(out, "each resumed once more, to its second yield: {} each", each(start.elapsed(), count))?;
     assert_eq!(sum, count * (count + 1) / 2);
-    println!("sum of what they have yielded: {sum}");
+    writeln!(out, "sum of what they have yielded: {sum}")?;
 
     let start = Instant::now();
     drop(all);
-    println!("each closed: {} each", each(start.elapsed(), count));
+    writeln!(out, "each closed: {} each", each(start.elapsed(), count))?;
     let (start, pooled) = (Instant::now(), stack::pooled());
     stack::trim();
-    println!("{pooled} free stacks gave their memory back: {} each", each(start.elapsed(), pooled));
+    writeln!(out, "{pooled} free stacks gave their memory back: {} each", each(start.elapsed(), pooled))?;
     Ok(())
 }
 

@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, Write};
 use switchback::{Coroutine, CoroutineState, SendError, Thrown, Yielder};
 
 /// A stage is sent `Some(item)`s, then `None`, and returns `R`; or it fails and says why.
@@ -76,7 +78,8 @@ fn sum() -> Made<(String, u64), BTreeMap<String, u64>> {
     })
 }
 
-fn main() -> Result<(), String> {
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut out = io::stdout();
     let mut first = grep(" 200 ", parse(sum()?)?)?;
     // The producer is whoever has something to send. A third of the pages asked for are not there.
     for n in 0..9_000 {
@@ -84,14 +87,14 @@ fn main() -> Result<(), String> {
         give(&mut first, Some(line))?;
     }
     let (dropped, sizes) = finish(first)?;
-    println!("bytes sent: {sizes:?}; {dropped} lines dropped");
+    writeln!(out, "bytes sent: {sizes:?}; {dropped} lines dropped")?;
     let sent: u64 = (0..9_000).filter(|n| n % 3 != 2).map(|n| n % 10).sum();
     assert_eq!((dropped, sizes.values().sum::<u64>()), (3_000, sent));
 
     // What a stage fails with passes through those before it, which end as well.
     let mut first = grep(" 200 ", parse(sum()?)?)?;
     let failed = give(&mut first, Some("/page/1 200 many".into()));
-    println!("a bad line: {failed:?}");
+    writeln!(out, "a bad line: {failed:?}")?;
     assert!(failed.is_err_and(|why| why == "no size: \"/page/1 200 many\""));
     Ok(())
 }

@@ -33,13 +33,10 @@ mod unix {
     const SIZE: usize = 200_000;
 
     pub(super) fn main() -> ExitCode {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let done = match &arguments[..] {
-            [] => switchback::run(serve_own_clients),
-            [listen, target] => match (listen.parse(), target.parse()) {
-                (Ok(listen), Ok(target)) => switchback::run(|| serve_all(listen, target)),
-                _ => return usage(),
-            },
+        let addresses = std::env::args_os().skip(1).map(|address| address.to_str()?.parse().ok());
+        let done = match addresses.collect::<Option<Vec<SocketAddr>>>().as_deref() {
+            Some([]) => switchback::run(serve_own_clients),
+            Some(&[listen, target]) => switchback::run(|| serve_all(listen, target)),
             _ => return usage(),
         };
         match done {
@@ -124,11 +121,11 @@ mod unix {
         done.map_err(io::Error::other)?;
         serving.cancel();
         serving.join().map_err(|error| io::Error::other(error.to_string()))?;
-        println!(
+        writeln!(
+            io::stdout(),
             "{CLIENTS} clients at once, each was answered after it had ended: {} bytes there and back",
             CLIENTS * SIZE
-        );
-        Ok(())
+        )
     }
 
     /// Answers only when all has come, so nothing would come back if the client's end were not passed on.

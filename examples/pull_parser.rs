@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use switchback::Generator;
@@ -48,7 +49,7 @@ const PEOPLE: &str = "ada,\"Lovelace, Ada\"\nalan,Alan Turing\ngrace,Grace Hoppe
 const ORDERS: &str = "ada,30\nada,12\nbob,99\ngrace,7\nlinus,1";
 
 /// Joins people and orders, both sorted by key: for each name the sum of that person's orders.
-fn join() -> Result<Vec<String>, Box<dyn Error>> {
+fn join(out: &mut impl Write) -> Result<Vec<String>, Box<dyn Error>> {
     let (mut people, mut orders) = (rows(PEOPLE), rows(ORDERS));
     let (mut people, mut orders) = (people.values(), orders.values());
     let mut ahead = orders.by_ref().peekable();
@@ -58,12 +59,12 @@ fn join() -> Result<Vec<String>, Box<dyn Error>> {
         while let Some(order) = ahead.next_if(|order| order[0] <= person[0]) {
             match &order[..] {
                 [key, amount] if *key == person[0] => sum += amount.parse::<u64>()?,
-                _ => println!("an order of nobody we know: {order:?}"),
+                _ => writeln!(out, "an order of nobody we know: {order:?}")?,
             }
         }
         joined.push(format!("{}: {sum}", person[1..].concat()));
     }
-    println!("orders left over: {}", ahead.count());
+    writeln!(out, "orders left over: {}", ahead.count())?;
     // The loops saw rows. How the parsers ended is what the generators returned.
     people.take_return().transpose()?;
     orders.take_return().transpose()?;
@@ -71,21 +72,22 @@ fn join() -> Result<Vec<String>, Box<dyn Error>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let joined = join()?;
-    println!("{joined:?}");
+    let mut out = io::stdout();
+    let joined = join(&mut out)?;
+    writeln!(out, "{joined:?}")?;
     assert_eq!(joined, ["Lovelace, Ada: 42", "Alan Turing: 0", "Grace Hopper: 7"]);
 
     let mut broken = rows("1,good\n2,\"bad\n");
     let mut values = broken.values();
     let before = values.by_ref().count();
     let parsed = values.take_return().ok_or("the parser did not come to its end")?;
-    println!("a broken file: {before} row, then {parsed:?}");
+    writeln!(out, "a broken file: {before} row, then {parsed:?}")?;
     assert_eq!(parsed, Err("line 2: a quote is never closed".into()));
 
     // Stopping early leaves nothing behind: the frames of the parser held the text, and are gone.
     let text: Rc<str> = "a,b\n".repeat(1_000_000).into();
     let mut long = rows(text.clone());
-    println!("one row of a million: {:?}", long.next());
+    writeln!(out, "one row of a million: {:?}", long.next())?;
     if cfg!(panic = "unwind") {
         drop(long);
         assert_eq!(Rc::strong_count(&text), 1);

@@ -8,6 +8,8 @@
 //!
 //! What a task hands on goes through [`task::suspend`]: there is no channel here, only the primitive that they are built on.
 
+use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -78,28 +80,34 @@ fn ring(tasks: usize, steps: u64) -> u64 {
 }
 
 fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map(|number| number.parse::<u64>());
-    let (tasks, steps) = match (numbers.next().unwrap_or(Ok(1_000)), numbers.next().unwrap_or(Ok(1_000_000))) {
-        (Ok(tasks), Ok(steps)) if (1..=1_000_000).contains(&tasks) => (tasks as usize, steps),
+    let given = std::env::args_os().skip(1).map(|number| number.to_str()?.parse::<u64>().ok());
+    let (tasks, steps) = match given.collect::<Option<Vec<_>>>().as_deref() {
+        Some([]) => (1_000, 1_000_000),
+        Some(&[tasks @ 1..=1_000_000]) => (tasks, 1_000_000),
+        Some(&[tasks @ 1..=1_000_000, steps]) => (tasks, steps),
         _ => {
-            eprintln!("usage: ring [TASKS [STEPS]]");
+            let _ = writeln!(io::stderr(), "usage: ring [TASKS [STEPS]], a million tasks at most");
             return ExitCode::from(2);
         }
     };
+    match on_one_worker_and_on_all(tasks as usize, steps) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ring: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn on_one_worker_and_on_all(tasks: usize, steps: u64) -> Result<(), Box<dyn Error>> {
     let all = thread::available_parallelism().map_or(1, usize::from);
     for workers in [1, all.max(2)] {
-        let runtime = match Runtime::builder().workers(workers).build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                eprintln!("ring: {error}");
-                return ExitCode::FAILURE;
-            }
-        };
+        let runtime = Runtime::builder().workers(workers).build()?;
         let start = Instant::now();
         let taken = runtime.run(|| ring(tasks, steps));
         let each = start.elapsed().as_nanos() / u128::from(taken.max(1));
-        println!("{tasks} tasks on {workers} workers: {taken} steps, {each} ns each");
+        writeln!(io::stdout(), "{tasks} tasks on {workers} workers: {taken} steps, {each} ns each")?;
         assert!(taken >= steps);
     }
-    ExitCode::SUCCESS
+    Ok(())
 }

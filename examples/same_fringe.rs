@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
+use std::io::{self, Write};
 use std::rc::Rc;
 
 use switchback::{Generator, Thrown, Yielder};
@@ -60,7 +61,8 @@ fn same_fringe(left: &Rc<Tree>, right: &Rc<Tree>) -> (bool, usize) {
     (same, visited.get())
 }
 
-fn main() {
+fn main() -> io::Result<()> {
+    let mut out = io::stdout();
     const LEAVES: usize = 100_000;
     let numbers: Vec<u64> = (0..LEAVES as u64).map(|n| n * n % 1_009).collect();
     let mut changed = numbers.clone();
@@ -69,18 +71,19 @@ fn main() {
     let balanced = Rc::new(Tree::over(&numbers, |n| n / 2));
     let leaning = Rc::new(Tree::over(&numbers, |n| n.div_ceil(3)));
     let different = Rc::new(Tree::over(&changed, |n| n.div_ceil(3)));
-    println!("{LEAVES} leaves, {} levels deep against {}", balanced.depth(), leaning.depth());
+    writeln!(out, "{LEAVES} leaves, {} levels deep against {}", balanced.depth(), leaning.depth())?;
     assert_ne!(balanced.depth(), leaning.depth());
 
     let (same, visited) = same_fringe(&balanced, &leaning);
-    println!("same leaves, other shape: {same}, after {visited} nodes");
+    writeln!(out, "same leaves, other shape: {same}, after {visited} nodes")?;
     assert!(same);
     // A tree of n leaves has n - 1 forks, and both trees were walked to their ends.
     assert_eq!(visited, 2 * (2 * LEAVES - 1));
 
     let (same, visited) = same_fringe(&balanced, &different);
-    println!("the sixth leaf differs:   {same}, after {visited} nodes");
+    writeln!(out, "the sixth leaf differs:   {same}, after {visited} nodes")?;
     assert!(!same);
     // Twice the way down to the first leaf, and a little for each of five more.
     assert!(visited < 100, "the rest of the trees must not be visited, but {visited} nodes were");
+    Ok(())
 }

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
+use std::io::{self, Write};
 
 use switchback::{Thrown, Yielder, scoped};
 
@@ -41,7 +42,8 @@ fn merge<'a, T: Ord>(y: &Yielder<&'a T>, runs: &[&'a [T]], comparisons: &Cell<u6
     )
 }
 
-fn main() {
+fn main() -> io::Result<()> {
+    let mut out = io::stdout();
     // Response times in microseconds, as five servers recorded them, each sorted.
     let mut servers: Vec<Vec<u64>> = (1..=5)
         .map(|server| {
@@ -56,7 +58,7 @@ fn main() {
     let comparisons = Cell::new(0);
     let runs: Vec<&[u64]> = servers.iter().map(Vec::as_slice).collect();
     let all: Vec<u64> = scoped(|y| merge(y, &runs, &comparisons), |merged| merged.copied().collect());
-    println!("{} times of {} servers merged with {} comparisons", all.len(), runs.len(), comparisons.get());
+    writeln!(out, "{} times of {} servers merged with {} comparisons", all.len(), runs.len(), comparisons.get())?;
     assert_eq!(all, sorted);
     // Five runs are merged in three rounds, and an element is compared at most once in each.
     assert!(comparisons.get() <= 3 * all.len() as u64);
@@ -65,11 +67,12 @@ fn main() {
     comparisons.set(0);
     let wanted = sorted.len() / 100;
     let fastest = scoped(|y| merge(y, &runs, &comparisons), |merged| merged.nth(wanted));
-    println!("99 of 100 take at least {fastest:?} µs: {} comparisons", comparisons.get());
+    writeln!(out, "99 of 100 take at least {fastest:?} µs: {} comparisons", comparisons.get())?;
     assert_eq!(fastest, Some(&sorted[wanted]));
     assert!(comparisons.get() <= 3 * (wanted as u64 + 5));
 
     // The scopes are over, and so are their loans.
     servers[0].clear();
     assert_eq!(servers.iter().map(Vec::len).sum::<usize>(), 8_000);
+    Ok(())
 }

@@ -111,11 +111,11 @@ mod example {
         for (file, download) in (1..).zip(downloads) {
             let records = download.await??;
             assert_eq!(records, RECORDS);
-            println!("download {file}: {records} records, all as they were sent");
+            writeln!(io::stdout(), "download {file}: {records} records, all as they were sent")?;
         }
         // All have begun before one has ended: they took turns.
         assert!(order.borrow()[..3].iter().all(|line| line.ends_with("begins")), "{order:?}");
-        println!("all three at once, on one thread");
+        writeln!(io::stdout(), "all three at once, on one thread")?;
 
         // The other way: what blocking code reads, as a stream for async code, which may stop early.
         let mut squares = stackful_stream(move |cx, y| {
@@ -134,8 +134,7 @@ mod example {
             }
         }
         assert_eq!(first, [0, 1, 4, 9, 16]);
-        println!("the first squares of a stream that is dropped then: {first:?}");
-        Ok(())
+        writeln!(io::stdout(), "the first squares of a stream that is dropped then: {first:?}")
     }
 
     pub(crate) fn main() -> io::Result<()> {

@@ -16,9 +16,11 @@ mod store;
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use std::io::{Write, stdout};
     use std::time::{Duration, Instant};
 
-    let scripts: i64 = match std::env::args().nth(1) {
+    let mut arguments = std::env::args_os().skip(1);
+    let scripts: i64 = match arguments.next() {
         // Where addresses are short, fewer stacks fit.
         None => {
             if cfg!(target_pointer_width = "64") {
@@ -27,8 +29,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 500
             }
         }
-        Some(argument) => argument.parse().map_err(|_| format!("usage: async_host [SCRIPTS], not {argument:?}"))?,
+        Some(argument) => {
+            let number = argument.to_str().and_then(|text| text.parse().ok()).filter(|number| *number >= 0);
+            number.ok_or_else(|| format!("usage: async_host [SCRIPTS], not {argument:?}"))?
+        }
     };
+    if let Some(argument) = arguments.next() {
+        return Err(format!("usage: async_host [SCRIPTS], and no {argument:?}").into());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let store = store::start().await?;
@@ -44,7 +52,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let at_once = start.elapsed();
         assert_eq!(total, expected);
         let most = store.most_at_once();
-        println!("{scripts} scripts at once, on one thread: total {total}, up to {most} in the midst of a call");
+        writeln!(
+            stdout(),
+            "{scripts} scripts at once, on one thread: total {total}, up to {most} in the midst of a call"
+        )?;
 
         let start = Instant::now();
         let mut total = 0;
@@ -53,13 +64,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         let one_by_one = start.elapsed();
         assert_eq!(total, expected);
-        println!("{scripts} scripts one by one: total {total}");
-        println!("at once: {at_once:.1?}; one by one: {one_by_one:.1?}");
+        writeln!(stdout(), "{scripts} scripts one by one: total {total}")?;
+        writeln!(stdout(), "at once: {at_once:.1?}; one by one: {one_by_one:.1?}")?;
 
         // One that never ends by itself. When it is dropped, its `sleep` fails, and the interpreter leaves as for any error.
         let endless = tokio::time::timeout(Duration::from_millis(20), host.run_endless()).await;
         assert!(endless.is_err() && host.has_left());
-        println!("a script without an end: timed out and dropped, and the interpreter has left it");
+        writeln!(stdout(), "a script without an end: timed out and dropped, and the interpreter has left it")?;
         Ok(())
     })
 }

@@ -30,13 +30,13 @@ fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
     use std::time::Duration;
 
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let address = arguments.first().map(|text| text.parse());
-    let seconds = arguments.get(1).map_or(Ok(1.0), |text| text.parse());
-    let patience = seconds.ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let address = arguments.first().map(|address| address.to_str()?.parse().ok());
+    let seconds = arguments.get(1).map_or(Some(1.0), |seconds| seconds.to_str()?.parse().ok());
+    let patience = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let done = match (address, patience) {
         (None, _) => switchback::run(own::serve_own_members),
-        (Some(Ok(address)), Some(patience)) if arguments.len() <= 2 => {
+        (Some(Some(address)), Some(patience)) if arguments.len() <= 2 => {
             switchback::run(|| member::serve_all(address, patience))
         }
         _ => {

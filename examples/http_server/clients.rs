@@ -33,8 +33,7 @@ pub(crate) fn serve_own_clients() -> io::Result<()> {
     task::join_all(clients).map_err(io::Error::other)?;
     server.cancel();
     server.join().map_err(|error| io::Error::other(error.to_string()))?;
-    println!("{CLIENTS} clients at once, {} files fetched, all as they are on disk", CLIENTS * EACH);
-    Ok(())
+    writeln!(io::stdout(), "{CLIENTS} clients at once, {} files fetched, all as they are on disk", CLIENTS * EACH)
 }
 
 /// All files below a directory.

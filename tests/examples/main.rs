@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]
+mod bystanders;
+#[cfg(unix)]
 mod chat_server;
 #[cfg(unix)]
 mod client;
