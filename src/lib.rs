@@ -35,7 +35,22 @@ pub use runtime::{BuildError, RunError, Runtime, RuntimeBuilder, run};
 pub use scheduler::{Handle, Interrupted, Resumer, offload};
 
 pub mod task {
-    //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation.
+    //! Tasks: coroutines that a runtime schedules, and what they wait with. Each call that waits tells of cancellation:
+    //! `docs/CANCELLATION.md` in the repository has the table.
+    //!
+    //! | for | there is |
+    //! |---|---|
+    //! | beginning one | [`spawn`], [`spawn_local`], [`spawn_on`], [`spawn_eager`]; with a name or another stack, [`Builder`] |
+    //! | waiting for one, or for some as they end | [`JoinHandle`], [`JoinSet`] |
+    //! | several that borrow, and of which none is left behind | [`scope`], [`join_all`], [`join_all_settled`], [`race`] |
+    //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`timeout_with`], [`now`] |
+    //! | leaving when asked to, and not before | [`check_cancelled`], [`shield`] |
+    //! | the locks and channels of [`sync`](crate::sync) | [`lock`], [`read`], [`write`](write()), [`wait`], [`wait_at`], [`send`], [`recv`] |
+    //! | work that blocks the thread | [`offload`] |
+    //! | a callback as a call that waits | [`suspend`] and [`Resumer`]; simpler, [`park`] and [`Task::unpark`] |
+    //! | values of a task and its children | [`Local`] |
+    //! | other threads | [`Handle`] |
+    //! | looking on | [`current`], [`all`], [`dump`] |
 
     pub use crate::scheduler::{
         Builder, ByBox, ByError, ByText, Completed, Dump, DumpedTask, Errors, Failure, Handle, Interrupted, JoinError,

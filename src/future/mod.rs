@@ -1,13 +1,23 @@
 //! Futures and coroutines, both ways: synchronous code that awaits, under any executor.
 //!
-//! | question | file |
+//! The front page has [an example](crate#futures).
+//!
+//! | for | there is |
 //! |---|---|
-//! | how does a body wait for a future? | `drive.rs`; its suspension is `awaiter.rs`, its wakers `waker.rs` |
-//! | and code that was not handed the awaiter? | `current.rs`; in a task that is no body, `outer.rs` |
-//! | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
-//! | what passes between the two? | `message.rs` |
-//! | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
-//! | what does an await return instead of a value? | `error.rs` |
+//! | synchronous code as a future | [`stackful`], [`try_stackful`]; with a name or another stack, [`Builder::stackful`](crate::Builder::stackful) |
+//! | awaiting, in it and in tasks, at any depth | [`await_`], [`try_await`]; where there is no place for `?`, [`await_or_unwind`] |
+//! | the same by what the body is given | [`Awaiter`] |
+//! | an async generator | [`stackful_stream`], [`StackfulStream`], with the feature `stream` one of futures-core |
+//! | executors that move futures between threads | [`stackful_on`], [`Host`] |
+
+// | question | file |
+// |---|---|
+// | how does a body wait for a future? | `drive.rs`; its suspension is `awaiter.rs`, its wakers `waker.rs` |
+// | and code that was not handed the awaiter? | `current.rs`; in a task that is no body, `outer.rs` |
+// | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
+// | what passes between the two? | `message.rs` |
+// | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
+// | what does an await return instead of a value? | `error.rs` |
 
 mod awaiter;
 mod current;

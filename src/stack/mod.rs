@@ -4,15 +4,6 @@
 //! pool, and [`Builder::stack_size`](crate::Builder::stack_size) another size. A stack that is not from the pool is
 //! any value of a type that implements [`Stack`], given to [`Builder::stack`](crate::Builder::stack).
 //!
-//! | question | file |
-//! |---|---|
-//! | where does the memory come from? | `slab.rs`; what it asks of the system is `system/` |
-//! | what stops a stack from growing into its neighbour? | `guard.rs` |
-//! | what is told when one tries? | `overflow/` |
-//! | how is one reused? | `pool.rs`, with what a thread has in `register.rs`; what lies at its top is `header.rs` |
-//! | what keeps its memory for how long? | `shared.rs`, by `depot.rs` |
-//! | how much of one is used? | `usage.rs` |
-//!
 //! # Guards
 //!
 //! Every stack of this module has a guard: a page below its lowest address that cannot be read or written. A body that
@@ -42,6 +33,15 @@
 //! # How large?
 //!
 //! [`set_measure`] and [`usage`](usage()) tell how much the coroutines of each creation site have used.
+
+// | question | file |
+// |---|---|
+// | where does the memory come from? | `slab.rs`; what it asks of the system is `system/` |
+// | what stops a stack from growing into its neighbour? | `guard.rs` |
+// | what is told when one tries? | `overflow/` |
+// | how is one reused? | `pool.rs`, with what a thread has in `register.rs`; what lies at its top is `header.rs` |
+// | what keeps its memory for how long? | `shared.rs`, by `depot.rs` |
+// | how much of one is used? | `usage.rs` |
 
 use core::ptr::NonNull;
 
