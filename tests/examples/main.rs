@@ -371,6 +371,17 @@ fn replay_stops_at_the_first_line_that_is_no_program() {
     }
 }
 
+/// However often it goes round, whatever is in it: nothing, or what is counted.
+#[test]
+fn replay_comes_to_the_end_of_every_loop() {
+    let often = i64::MAX;
+    let empty = program(&format!(r#"["loop",1,{often},[]],["yield",2,1,null]"#), r#"["drop",0]"#);
+    let nested = program(&format!(r#"["loop",1,{often},[["loop",2,{often},[]]]]"#), r#"["drop",0]"#);
+    let run = Run::fed("replay", &[], format!("{empty}\n{nested}\n"));
+    assert!(run.success && run.stderr.is_empty(), "{}", run.whole);
+    run.expect_lines(&[r#"["op",1,"next","s0","yielded",1]"#, r#"["limit"]"#]);
+}
+
 #[test]
 fn replay_takes_no_other_arguments() {
     for arguments in [&["--close"][..], &["--close-value", "--close-value"], &["file"]] {

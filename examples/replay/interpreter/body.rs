@@ -91,6 +91,8 @@ impl Frame<'_> {
             Step::If(condition, then, otherwise) => {
                 self.block(if self.holds(condition) { then } else { otherwise }, caught)
             }
+            // Only statements are counted, so nothing else would end it.
+            Step::Loop(_, body) if body.is_empty() => Ok(()),
             Step::Loop(count, body) => (0..*count).try_for_each(|_| self.block(body, caught)),
             Step::Reraise => Err(caught.expect("it is in a handler").into()),
             simple => self.simple(site, simple),
