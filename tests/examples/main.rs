@@ -124,6 +124,24 @@ fn asleep_wakes_each_at_its_time() {
     assert!(!wrong.success && wrong.stderr.starts_with("usage: asleep [N]"), "{}", wrong.whole);
 }
 
+/// Those for which there is no stack would begin when others end, and those sleep until all have begun.
+///
+/// Not where a tool or an emulator has the address space.
+#[test]
+#[cfg(all(target_os = "linux", not(any(switchback_asan, switchback_tsan, switchback_valgrind))))]
+fn asleep_says_when_there_are_not_stacks_for_all() {
+    if std::env::var_os("SWITCHBACK_RUNNER").is_some() {
+        return;
+    }
+    let program = example("asleep");
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -v 1000000; exec \"$0\" 5000"]).arg(program.get_program()).stdin(Stdio::null());
+    let run = Run::from(shell.output().expect("there is a shell"));
+    assert_eq!(run.status, Some(1), "{}", run.whole);
+    run.expect_stderr(&["of 5000 are asleep, and there is no stack for another"]);
+    assert!(!run.stderr.contains("panicked"), "{}", run.whole);
+}
+
 #[test]
 fn skynet_sums_its_leaves_on_one_worker_and_on_all() {
     let run = Run::of("skynet", &[OsStr::new("10000")]);
