@@ -87,7 +87,9 @@ fn a_child_finds_out_what_another_thread_was_just_at() {
                 BEGINS.store(true, Ordering::Relaxed);
                 stack::set_max_pooled(MANY)
             });
-            while !BEGINS.load(Ordering::Relaxed) {}
+            while !BEGINS.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
             (0..spins).for_each(|_| std::hint::spin_loop());
             assert_eq!(in_child(|| assert!(stack::set_max_pooled(7) >= MANY)), 0);
             assert!(thread.join().expect("no panic") > MANY);
