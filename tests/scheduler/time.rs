@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use switchback::task;
-use switchback::{Cancelled, Resumer, Runtime};
+use switchback::{Cancelled, Generator, Resumer, Runtime};
 
 fn virtual_runtime() -> Runtime {
     Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime")
@@ -269,5 +269,25 @@ fn thousands_sleep_at_once_and_each_wakes_at_its_time() {
             })
             .collect();
         assert!(sleepers.into_iter().all(|sleeper| sleeper.join().expect("it ends well")));
+    });
+}
+
+/// A generator may outlive the runtime in which it has opened a timeout. The timer went with that; in the next one others have theirs.
+#[test]
+fn a_timeout_that_is_left_in_another_runtime_takes_nobodys_timer() {
+    let opened = || {
+        let mut opens = Generator::new(|y| {
+            let _ = task::timeout(SECOND, || y.yield_(1));
+            Ok(())
+        });
+        assert_eq!(opens.next(), Some(1));
+        opens
+    };
+    let opens = virtual_runtime().run(opened);
+    virtual_runtime().run(move || {
+        let sleeper = task::spawn_local(|| task::sleep(SECOND));
+        task::yield_now().expect("not cancelled");
+        drop(opens);
+        assert_eq!(sleeper.join().expect("it ends well"), Ok(()));
     });
 }
