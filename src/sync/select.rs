@@ -57,7 +57,7 @@ pub trait Arm: sealed::Step {}
 impl<A: sealed::Step> Arm for A {}
 
 /// Waits until one of the arms has happened, and returns its index. The others have not. Of several that are ready, chance
-/// chooses. Without any it waits until it is cancelled.
+/// chooses. Without any it waits until it is cancelled. One that has happened is ready until it is finished.
 ///
 /// # Errors
 ///
@@ -205,6 +205,9 @@ impl<T> Receiving<'_, T> {
 
 impl<T> sealed::Step for Receiving<'_, T> {
     fn poll(&mut self) -> bool {
+        if self.result.is_some() {
+            return true;
+        }
         self.result = match self.channel.try_recv() {
             Ok(value) => Some(Ok(value)),
             Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
@@ -215,7 +218,7 @@ impl<T> sealed::Step for Receiving<'_, T> {
 
     #[inline(always)]
     fn may_happen(&self) -> bool {
-        self.channel.may_recv()
+        self.channel.may_recv() | self.result.is_some()
     }
 
     fn register(&mut self, resumer: &Resumer<()>) {
@@ -260,6 +263,9 @@ impl<T> Sending<'_, T> {
 
 impl<T> sealed::Step for Sending<'_, T> {
     fn poll(&mut self) -> bool {
+        if self.result.is_some() {
+            return true;
+        }
         let Some(value) = self.value.take() else { return false };
         match self.channel.try_send(value) {
             Ok(()) => self.result = Some(Ok(())),
