@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use switchback::task;
-use switchback::{Cancelled, Generator, Resumer, Runtime};
+use switchback::sync::mpsc::sync_channel;
+use switchback::{Cancelled, Generator, Resumer, Runtime, select, task};
 
 fn virtual_runtime() -> Runtime {
     Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime")
@@ -290,4 +290,36 @@ fn a_timeout_that_is_left_in_another_runtime_takes_nobodys_timer() {
         drop(opens);
         assert_eq!(sleeper.join().expect("it ends well"), Ok(()));
     });
+}
+
+/// Whichever worker has the next timer: what runs takes no time, and no clock jumps over a timer of another.
+#[test]
+fn a_clock_of_several_workers_jumps_to_the_time_of_each() {
+    for workers in 2..5 {
+        let runtime = Runtime::builder().workers(workers).virtual_clock(true).build().expect("a runtime");
+        runtime.run(|| {
+            let wait = |kind: u64, time: Duration| match kind {
+                0 => task::sleep(time).is_ok(),
+                1 => task::park_timeout(time).is_ok(),
+                2 => task::timeout(time, task::park).is_err(),
+                3 => select! { sleep(time) => true, sleep(time * 2) => false } == Ok(true),
+                4 => {
+                    let (_sender, receiver) = sync_channel::<()>(0);
+                    receiver.recv_timeout(time).is_err()
+                }
+                _ => switchback::offload(|| true) && task::sleep(time).is_ok(),
+            };
+            let tasks = (0..30_u64).map(|n| {
+                task::spawn(move || {
+                    (0..20).all(|step| {
+                        let hash = (n * 20 + step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                        let (start, time) = (task::now(), Duration::from_nanos(hash >> (24 + hash % 32)));
+                        wait(step % 6, time) && task::now() == start + time
+                    })
+                })
+            });
+            let tasks: Vec<_> = tasks.collect();
+            assert!(tasks.into_iter().all(|task| task.join().expect("it ends well")));
+        });
+    }
 }
