@@ -238,6 +238,7 @@ where
         let mut queued = Err(Refused::NoThread);
         let at_once = cut_short == CutShort::UnlessAtOnce;
         let (shielded, until) = if at_once { (true, Limit::Never) } else { (cut_short == CutShort::Never, limit) };
+        let ignored = running.ignored.get();
         let counted = Counted::new(&shared.offloaded);
         // Caught, as it starts a thread, which std may panic in.
         let waited = suspend_caught_until(until, shielded, |resumer| {
@@ -260,10 +261,12 @@ where
                 take_back(shared, queued.ok());
                 Err(stopped)
             }
-            // SAFETY: as for this function.
-            (Err(_), Some(f)) if queued == Err(Refused::Busy) => unsafe {
-                run(f, CutShort::UntilBegun, limit, called_at)
-            },
+            (Err(_), Some(f)) if queued == Err(Refused::Busy) => {
+                // That was no wait, and the cancellation is ignored for as long as before.
+                running.ignored.set(ignored);
+                // SAFETY: as for this function.
+                unsafe { run(f, CutShort::UntilBegun, limit, called_at) }
+            }
             // It was not queued: there is nothing to suspend here, or no thread.
             (Err(_), Some(f)) => Ok(f()),
             // It was dropped with its queue, by the end of the runtime.
