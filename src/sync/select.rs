@@ -381,7 +381,7 @@ impl Sleeping {
 
 impl sealed::Step for Sleeping {
     fn poll(&mut self) -> bool {
-        self.0.is_some_and(|deadline| deadline <= scheduler::now())
+        self.0.is_some_and(scheduler::is_over)
     }
 
     fn register(&mut self, _: &Resumer<()>) {}

@@ -292,6 +292,22 @@ fn a_timeout_that_is_left_in_another_runtime_takes_nobodys_timer() {
     });
 }
 
+/// In 584 years. All that waits for a later time is over at once, and nothing waits for ever.
+#[test]
+fn at_the_end_of_time_all_times_are_over() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        task::sleep(Duration::MAX).expect("not cancelled");
+        let end = task::now();
+        assert_eq!(end - start, Duration::from_nanos(u64::MAX));
+        task::sleep(SECOND).expect("not cancelled");
+        assert!(task::timeout(SECOND, task::park).is_err());
+        let (_sender, receiver) = sync_channel::<()>(0);
+        assert!(receiver.recv_timeout(SECOND).is_err());
+        assert_eq!(select! { sleep(SECOND) => task::now() }, Ok(end));
+    });
+}
+
 /// Whichever worker has the next timer: what runs takes no time, and no clock jumps over a timer of another.
 #[test]
 fn a_clock_of_several_workers_jumps_to_the_time_of_each() {
