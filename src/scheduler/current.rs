@@ -33,11 +33,16 @@ pub(crate) struct Running {
     pub(super) shield: Cell<u32>,
     /// How many calls have returned `Cancelled` in a row.
     pub(super) ignored: Cell<u32>,
+    /// How many calls had what they would have waited for: see [`take_turn`].
+    in_a_row: Cell<u32>,
     /// While another task runs in its frames: the next one outward of which this is so.
     pub(super) outer: Cell<*const Running>,
     /// While it waits: for what, and until when at most. For dumps.
     pub(super) waits_for: Cell<(&'static str, Option<u64>)>,
 }
+
+/// After so many calls that need not wait, the others run.
+const IN_A_ROW: u32 = 1024;
 
 /// What a wait is for that does not say so: see [`tell_wait`].
 pub(super) const SOMETHING: (&str, Option<u64>) = ("a resumer", None);
@@ -86,6 +91,7 @@ impl Running {
             node: RefCell::new(None),
             shield: Cell::new(0),
             ignored: Cell::new(0),
+            in_a_row: Cell::new(0),
             outer: Cell::new(ptr::null()),
             waits_for: Cell::new(SOMETHING),
         }
@@ -174,6 +180,14 @@ impl Running {
         true
     }
 
+    /// A cancellation is not told of: what is there is the call's all the same.
+    #[cold]
+    #[inline(never)]
+    fn let_others_run(&self) {
+        self.in_a_row.set(0);
+        self.yield_now();
+    }
+
     /// Switches away, until the task is woken. Whoever calls has seen to it that it will be.
     ///
     /// # Safety
@@ -219,6 +233,20 @@ impl Running {
         }
         bodies.put_back();
     }
+}
+
+/// Counts calls that could wait: a task whose calls never have to would keep all others of its worker waiting, so after so many of
+/// them these run. Outside of tasks nothing is to be done, as threads are stopped by the system.
+#[inline(always)]
+pub(crate) fn take_turn(calls: u32) {
+    Current::with(|current| {
+        let Some(Current { running }) = current else { return };
+        let count = running.in_a_row.get() + calls;
+        running.in_a_row.set(count);
+        if count >= IN_A_ROW {
+            running.let_others_run();
+        }
+    });
 }
 
 /// Whether the calling task keeps no other waiting that its worker could run. So it is outside of tasks.

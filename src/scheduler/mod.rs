@@ -99,7 +99,7 @@ pub(crate) use cancel::{Entered, Kind, Node, deadline};
 pub(crate) use children::Children;
 pub(crate) use claim::{Claimed, Limit, Stopped, suspend_caught_until, suspend_until};
 pub(crate) use clock::Clock;
-pub(crate) use current::{is_alone, tell_wait};
+pub(crate) use current::{is_alone, take_turn, tell_wait};
 pub(crate) use dump::dump_runs;
 pub(crate) use seed::chance;
 pub(crate) use shared::{Config, EnterError, enter};

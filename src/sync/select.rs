@@ -81,6 +81,7 @@ impl<A: sealed::Step> Arm for A {}
 /// });
 /// ```
 pub fn select(arms: &mut [&mut dyn Arm]) -> Result<usize, Cancelled> {
+    scheduler::take_turn(1);
     if let Some(index) = try_select(arms) {
         return Ok(index);
     }
@@ -94,6 +95,7 @@ pub fn __select_looked<const N: usize>(
     arms: &mut [&mut dyn Arm; N],
     may_happen: [bool; N],
 ) -> Result<usize, Cancelled> {
+    scheduler::take_turn(1);
     if let Some(index) = choose(arms, &mut [0; N], |index, _| may_happen[index]) {
         return Ok(index);
     }

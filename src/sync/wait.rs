@@ -92,6 +92,7 @@ pub(super) fn wait_in<S, T, G: Guarded<S>>(
     join: impl FnOnce(&mut S, Resumer<T>) -> Place,
     leave: impl FnOnce(&mut S, Place),
 ) -> Result<T, Stopped> {
+    scheduler::take_turn(1);
     if let Some(value) = state.with(&mut attempt) {
         return Ok(value);
     }

@@ -12,6 +12,7 @@ mod races;
 mod select;
 #[path = "../common/slow.rs"]
 mod slow;
+mod turns;
 #[cfg(panic = "unwind")]
 #[path = "../common/unwinding.rs"]
 mod unwinding;

@@ -10,7 +10,7 @@
 //! at the distance now and then: at a short one from the sender it pauses; and if it is the sender that is close behind, which
 //! has come around the ring, that is told by a flag to let a part of the ring get free.
 //!
-//! Nobody pauses while another task could run on its worker.
+//! Nobody pauses while another task could run on its worker. And these have their turn, however long the stream.
 #![forbid(unsafe_code)]
 
 use super::{AHEAD, Channel, GIVERS, NO_RECEIVER, Ordering, TrySendError};
@@ -65,6 +65,8 @@ impl<T> Channel<T> {
             }
             pause(look);
             if self.may_recv() {
+                // Others that become ready by this worker's inbox or clock have not been seen by these looks.
+                scheduler::take_turn(STREAM);
                 return self.try_recv().ok();
             }
         }
@@ -91,10 +93,11 @@ impl<T> Channel<T> {
         Err(value)
     }
 
-    /// The receiver's look at the distance, in a stream.
+    /// The receiver's look at the distance, in a stream; and the turn of others.
     #[cold]
     #[inline(never)]
     pub(super) fn keep_apart(&self) {
+        scheduler::take_turn(EVERY);
         if !scheduler::is_alone() {
             return;
         }

@@ -3,6 +3,8 @@
 
 use super::run::{Run, STREAM};
 use super::{Channel, HANDED, NO_RECEIVER, Ordering, Place, TAKERS, Waiter};
+#[cfg(feature = "capi")]
+use crate::scheduler;
 use crate::scheduler::{Limit, Resumer, Stopped, suspend_until};
 use std::sync::mpsc::{TryRecvError, TrySendError};
 
@@ -190,6 +192,7 @@ impl<T> Channel<T> {
     /// [`recv_in`](Self::recv_in) by one receiver of several.
     #[cfg(feature = "capi")]
     pub(crate) fn recv(&self, limit: Limit) -> Result<T, RecvStop> {
+        scheduler::take_turn(1);
         match self.try_recv() {
             Ok(value) => return Ok(value),
             Err(TryRecvError::Disconnected) => return Err(RecvStop::Closed),
