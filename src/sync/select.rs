@@ -95,7 +95,10 @@ pub fn __select_looked<const N: usize>(
     arms: &mut [&mut dyn Arm; N],
     may_happen: [bool; N],
 ) -> Result<usize, Cancelled> {
-    scheduler::take_turn(1);
+    if scheduler::take_turn(1) {
+        // That look was before others have run.
+        return select(arms);
+    }
     if let Some(index) = choose(arms, &mut [0; N], |index, _| may_happen[index]) {
         return Ok(index);
     }
