@@ -236,17 +236,19 @@ impl Running {
 }
 
 /// Counts calls that could wait: a task whose calls never have to would keep all others of its worker waiting, so after so many of
-/// them these run. Outside of tasks nothing is to be done, as threads are stopped by the system.
+/// them these run: whether they just have. Outside of tasks nothing is to be done, as threads are stopped by the system.
 #[inline(always)]
-pub(crate) fn take_turn(calls: u32) {
+pub(crate) fn take_turn(calls: u32) -> bool {
     Current::with(|current| {
-        let Some(Current { running }) = current else { return };
+        let Some(Current { running }) = current else { return false };
         let count = running.in_a_row.get() + calls;
         running.in_a_row.set(count);
-        if count >= IN_A_ROW {
+        let is_others_turn = count >= IN_A_ROW;
+        if is_others_turn {
             running.let_others_run();
         }
-    });
+        is_others_turn
+    })
 }
 
 /// Whether the calling task keeps no other waiting that its worker could run. So it is outside of tasks.
