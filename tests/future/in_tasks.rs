@@ -228,6 +228,21 @@ fn await_or_unwind_leaves_a_cancelled_task() {
     });
 }
 
+#[cfg(panic = "unwind")]
+#[test]
+fn await_or_unwind_panics_where_a_task_cannot_wait() {
+    use std::panic::catch_unwind;
+    use switchback::future::await_or_unwind;
+    workers(1).run(|| {
+        let registered = task::suspend(|resumer: switchback::Resumer<bool>| {
+            let payload = catch_unwind(|| await_or_unwind(soon())).expect_err("it registers");
+            let words = payload.downcast_ref::<String>();
+            resumer.send(words.is_some_and(|words| words.contains("cannot wait here"))).expect("it waits");
+        });
+        assert_eq!(registered, Ok(true), "nothing is cancelled: it is a panic, with a message");
+    });
+}
+
 #[test]
 fn a_stackful_future_in_a_task_waits_by_itself() {
     workers(1).run(|| {
