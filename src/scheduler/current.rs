@@ -35,6 +35,8 @@ pub(crate) struct Running {
     pub(super) ignored: Cell<u32>,
     /// How many calls had what they would have waited for: see [`take_turn`].
     in_a_row: Cell<u32>,
+    /// How many notices of wakers its awaits have used up.
+    pub(super) used_up: Cell<u64>,
     /// While another task runs in its frames: the next one outward of which this is so.
     pub(super) outer: Cell<*const Running>,
     /// While it waits: for what, and until when at most. For dumps.
@@ -92,6 +94,7 @@ impl Running {
             shield: Cell::new(0),
             ignored: Cell::new(0),
             in_a_row: Cell::new(0),
+            used_up: Cell::new(0),
             outer: Cell::new(ptr::null()),
             waits_for: Cell::new(SOMETHING),
         }
