@@ -101,7 +101,8 @@ impl Awaiter {
     ///
     /// To unwind, as said: through frames of C that aborts the process. With `panic=abort` nothing can unwind: a body whose
     /// future is dropped while it waits here is leaked. In a destructor that runs because of a panic, a future that is not
-    /// ready cannot be waited for, and this panics again, which aborts.
+    /// ready cannot be waited for, and this panics again, which aborts; and so it does, ready or not, in one that runs because of such
+    /// an unwind. Destructors should use [`await_`](Self::await_), which is refused then.
     ///
     /// # Examples
     ///

@@ -227,7 +227,9 @@ fn unwind(cancelled: Cancelled) -> ! {
     // SAFETY: nothing is polled.
     match unsafe { Here.find() } {
         Some(awaiter) => awaiter.unwind(cancelled),
-        None if is_in_task() && !thread::panicking() => panic::resume_unwind(Box::new(cancelled)),
+        None if is_in_task() && !thread::panicking() && *cancelled.reason() != CancelReason::Outside => {
+            panic::resume_unwind(Box::new(cancelled))
+        }
         None => panic!("await_or_unwind cannot wait here: {cancelled}"),
     }
 }

@@ -16,7 +16,7 @@
 // | and code that was not handed the awaiter? | `current.rs`; in a task that is no body, `outer.rs` |
 // | how is a body a future, a stream? | `stackful.rs`, `stream.rs`; what they share is `live.rs` |
 // | what passes between the two? | `message.rs` |
-// | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` is how it hears, `promise.rs` how it answers |
+// | and for executors that move futures between threads? | `host/`: its `thread.rs` runs them, `inbox.rs` and `notice.rs` are how it hears, `promise.rs` how it answers |
 // | what does an await return instead of a value? | `error.rs` |
 
 mod awaiter;

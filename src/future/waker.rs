@@ -210,7 +210,7 @@ impl<'a> Borrowed<'a> {
             return Ok(());
         }
         let lent = self.awaiter.exchange(Signal::PENDING)?;
-        self.mark = own.mark.get();
+        let mark = own.mark.get();
         // SAFETY: `lent` has just come (invariant 14); the waker is here, and no poll goes on.
         unsafe {
             if !(*own.waker()).will_wake(lent.waker()) {
@@ -220,6 +220,8 @@ impl<'a> Borrowed<'a> {
                 own.renew();
             }
         }
+        // Not before: if the clone panics, what is here is an old one, and is given up.
+        self.mark = mark;
         Ok(())
     }
 
@@ -235,7 +237,7 @@ impl<'a> Borrowed<'a> {
         Ok(mark)
     }
 
-    /// The body was woken in the midst of the last poll: the waker is an old one.
+    /// The body was woken in the midst of the last poll, or no newer waker could be had: this one is old.
     #[cold]
     #[inline(never)]
     fn give_up(own: &Own) {

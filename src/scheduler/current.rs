@@ -35,6 +35,8 @@ pub(crate) struct Running {
     pub(super) ignored: Cell<u32>,
     /// How many calls had what they would have waited for: see [`take_turn`].
     in_a_row: Cell<u32>,
+    /// How many notices of wakers its awaits have used up.
+    pub(super) used_up: Cell<u64>,
     /// While another task runs in its frames: the next one outward of which this is so.
     pub(super) outer: Cell<*const Running>,
     /// While it waits: for what, and until when at most. For dumps.
@@ -92,6 +94,7 @@ impl Running {
             shield: Cell::new(0),
             ignored: Cell::new(0),
             in_a_row: Cell::new(0),
+            used_up: Cell::new(0),
             outer: Cell::new(ptr::null()),
             waits_for: Cell::new(SOMETHING),
         }
@@ -236,17 +239,19 @@ impl Running {
 }
 
 /// Counts calls that could wait: a task whose calls never have to would keep all others of its worker waiting, so after so many of
-/// them these run. Outside of tasks nothing is to be done, as threads are stopped by the system.
+/// them these run: whether they just have. Outside of tasks nothing is to be done, as threads are stopped by the system.
 #[inline(always)]
-pub(crate) fn take_turn(calls: u32) {
+pub(crate) fn take_turn(calls: u32) -> bool {
     Current::with(|current| {
-        let Some(Current { running }) = current else { return };
+        let Some(Current { running }) = current else { return false };
         let count = running.in_a_row.get() + calls;
         running.in_a_row.set(count);
-        if count >= IN_A_ROW {
+        let is_others_turn = count >= IN_A_ROW;
+        if is_others_turn {
             running.let_others_run();
         }
-    });
+        is_others_turn
+    })
 }
 
 /// Whether the calling task keeps no other waiting that its worker could run. So it is outside of tasks.

@@ -41,33 +41,42 @@ impl Worker {
             self.poll_io();
             return;
         }
+        let longest = [longest, tidied].into_iter().flatten().min();
+        match &self.shared.watch {
+            // Between two looks around: in a hook this worker is awake, and no clock jumps over what that wakes or spawns here.
+            Some(watch) if watch.sees_parks() => {
+                if self.sleep(longest, false) {
+                    watch.parks(self.index);
+                    if self.ready.is_empty() && self.fresh.is_empty() {
+                        self.sleep(longest, true);
+                    }
+                    watch.unparks(self.index);
+                }
+            }
+            _ => {
+                self.sleep(longest, true);
+            }
+        }
+    }
+
+    /// Looks around for the last time, and returns whether there is nothing but to park. If so, and it `parks`, it does that first.
+    fn sleep(&self, longest: Option<Duration>, parks: bool) -> bool {
         let deadline = self.timers().borrow().next();
         self.shared.announce_sleep(self.index, deadline);
+        let mut has_nothing = false;
         if !self.shared.has_work() && self.remote.inbox().go_to_sleep() {
             // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
             let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
             let jumps = since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
-            if self.ready.is_empty() && !jumps {
+            has_nothing = self.ready.is_empty() && !jumps;
+            if has_nothing && parks {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
-                let longest = [until, longest, tidied].into_iter().flatten().min();
-                self.park(longest);
+                self.park_somewhere([until, longest].into_iter().flatten().min());
             }
             self.remote.inbox().wake_up();
         }
         self.shared.end_sleep(self.index);
-    }
-
-    fn park(&self, longest: Option<Duration>) {
-        if let Some(watch) = &self.shared.watch {
-            watch.parks(self.index);
-        }
-        // Whom the hook has woken or spawned is in the queue, and nobody tells of it again.
-        if self.ready.is_empty() && self.fresh.is_empty() {
-            self.park_somewhere(longest);
-        }
-        if let Some(watch) = &self.shared.watch {
-            watch.unparks(self.index);
-        }
+        has_nothing
     }
 
     /// What this worker's tasks wait in for I/O, made when the first of the runtime does.

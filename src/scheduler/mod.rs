@@ -140,6 +140,12 @@ pub(crate) fn now() -> Instant {
     with_clock(|clock| clock.instant()).unwrap_or_else(Instant::now)
 }
 
+/// Whether that time has come by the clock of the calling task; outside of tasks by that of the system. A clock that has come to its
+/// end knows no later one.
+pub(crate) fn is_over(time: Instant) -> bool {
+    with_clock(|clock| clock.of(time) <= clock.now()).unwrap_or_else(|| time <= Instant::now())
+}
+
 /// Lets the other tasks of the worker run that are ready, and goes on after that.
 ///
 /// It costs a few nanoseconds, and no locked instruction. Outside of a task, [`std::thread::yield_now`].

@@ -7,7 +7,7 @@ use super::current::{Current, tell_wait};
 use super::life::drop_quietly;
 use super::shared::Shared;
 use super::suspend::Resumer;
-use super::threads::Work;
+use super::threads::{Refused, Work};
 use crate::cancelled::{CancelReason, Cancelled};
 use core::mem;
 use core::panic::Location;
@@ -124,12 +124,8 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    let is_late = Current::with(|current| {
-        let running = current?.running;
-        Some(cancel::is_pending(running) && running.worker().shared().threads.has_time())
-    });
-    let (cut_short, limit) =
-        if is_late == Some(true) { (CutShort::Never, Limit::Never) } else { (CutShort::UntilBegun, limit) };
+    let is_late = Current::with(|current| current.is_some_and(|current| cancel::is_pending(current.running)));
+    let cut_short = if is_late { CutShort::UnlessAtOnce } else { CutShort::UntilBegun };
     // SAFETY: it is not cut short when it has begun.
     unsafe { run(f, cut_short, limit, Location::caller()) }
 }
@@ -141,6 +137,9 @@ enum CutShort {
     /// Of files that are sent, which is for Unix.
     #[cfg_attr(not(unix), allow(dead_code))]
     UntilBegun,
+    /// Never, nor is there a limit, if a thread has time at once. Else as `UntilBegun`.
+    #[cfg_attr(not(unix), allow(dead_code))]
+    UnlessAtOnce,
     Always,
 }
 
@@ -220,7 +219,8 @@ where
 
 /// # Safety
 ///
-/// It is never cut short and there is no limit, or only until it has begun, or neither `F` nor `T` borrows.
+/// It is never cut short and there is no limit, or only until it has begun (or never, if that is at once), or neither `F` nor `T`
+/// borrows.
 unsafe fn run<F, T>(
     f: F,
     cut_short: CutShort,
@@ -235,12 +235,15 @@ where
         let Some(Current { running }) = current else { return Ok(f()) };
         let shared = running.worker().shared();
         let mut f = Some(f);
-        let mut number = None;
+        let mut queued = Err(Refused::NoThread);
+        let at_once = cut_short == CutShort::UnlessAtOnce;
+        let (shielded, until) = if at_once { (true, Limit::Never) } else { (cut_short == CutShort::Never, limit) };
+        let ignored = running.ignored.get();
         let counted = Counted::new(&shared.offloaded);
         // Caught, as it starts a thread, which std may panic in.
-        let waited = suspend_caught_until(limit, cut_short == CutShort::Never, |resumer| {
+        let waited = suspend_caught_until(until, shielded, |resumer| {
             tell_wait("offloaded work", None);
-            number = shared.threads.queue(called_at, || {
+            queued = shared.threads.queue(called_at, at_once, || {
                 let until_begun = cut_short == CutShort::UntilBegun;
                 let waiter = if until_begun { Waiter::UntilBegun(resumer) } else { Waiter::Any(resumer) };
                 let job: Box<dyn Work + '_> = Box::new(Job { f: Quiet(f.take()), waiter });
@@ -255,8 +258,14 @@ where
             (Ok(Ok(value)), _) => Ok(value),
             (Ok(Err(payload)), _) => panic::resume_unwind(payload),
             (Err(stopped @ (Stopped::Cancelled(_) | Stopped::TimedOut)), _) => {
-                take_back(shared, number);
+                take_back(shared, queued.ok());
                 Err(stopped)
+            }
+            (Err(_), Some(f)) if queued == Err(Refused::Busy) => {
+                // That was no wait, and the cancellation is ignored for as long as before.
+                running.ignored.set(ignored);
+                // SAFETY: as for this function.
+                unsafe { run(f, CutShort::UntilBegun, limit, called_at) }
             }
             // It was not queued: there is nothing to suspend here, or no thread.
             (Err(_), Some(f)) => Ok(f()),
@@ -294,8 +303,13 @@ impl Drop for Counted<'_> {
 #[cfg(test)]
 mod tests {
     use super::offload_unless_late;
-    use crate::scheduler::{Limit, spawn_local, yield_now};
+    use crate::scheduler::{Limit, current, spawn_local, spawn_on, yield_now};
+    use std::hint;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
 
     #[test]
     fn what_a_thread_has_begun_is_waited_for() {
@@ -320,5 +334,47 @@ mod tests {
             drop(end);
             assert!(matches!(waits.join().expect("no panic"), Ok(4)));
         });
+    }
+
+    /// Both see that the only thread has time, and one is too late.
+    #[test]
+    fn who_was_cancelled_before_does_not_wait_for_a_thread_that_another_takes() {
+        let runtime = crate::Runtime::builder().workers(2).offload_threads(1).build().expect("a runtime");
+        let rounds = if cfg!(switchback_valgrind) { 20 } else { 400 };
+        let [come, gone] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+        let has_waited = Arc::new(AtomicBool::new(false));
+        let meet = |place: &AtomicUsize, round: usize| {
+            place.fetch_add(1, Ordering::SeqCst);
+            let mut looks = 0;
+            // Each is alone on its worker.
+            while place.load(Ordering::SeqCst) < 2 * round + 2 {
+                looks += 1;
+                if looks < 1_000 { hint::spin_loop() } else { thread::yield_now() }
+            }
+        };
+        runtime.run(|| {
+            let tasks = [0, 1].map(|worker| {
+                let (come, gone, has_waited) = (Arc::clone(&come), Arc::clone(&gone), Arc::clone(&has_waited));
+                spawn_on(worker, move || {
+                    current().expect("a task").cancel();
+                    for round in 0..rounds {
+                        meet(&come, round);
+                        let _ = offload_unless_late(Limit::Never, || {
+                            let mut looks = 0;
+                            while gone.load(Ordering::SeqCst) == 2 * round && !has_waited.load(Ordering::SeqCst) {
+                                thread::sleep(Duration::from_micros(50));
+                                looks += 1;
+                                has_waited.fetch_or(looks == 20_000, Ordering::SeqCst);
+                            }
+                        });
+                        meet(&gone, round);
+                        // For the thread to have time again.
+                        thread::sleep(Duration::from_micros(500));
+                    }
+                })
+            });
+            tasks.into_iter().for_each(|task| task.join().expect("it ends well"));
+        });
+        assert!(!has_waited.load(Ordering::SeqCst), "one has waited for the other");
     }
 }

@@ -27,6 +27,15 @@ pub(super) trait Work: Send {
     fn run(self: Box<Self>);
 }
 
+/// Why nothing was queued.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) enum Refused {
+    /// No thread would ever run it.
+    NoThread,
+    /// None has time at once, as was asked for.
+    Busy,
+}
+
 /// The threads, and what they have to do.
 pub(super) struct Threads {
     /// Before their numbers.
@@ -80,28 +89,31 @@ impl Threads {
         Arc::new(Self { name, most, idle, state, more, one_has_ended })
     }
 
-    /// Queues what `make` makes, and returns its number. None, and `make` is not called, if no thread would ever run it.
+    /// Queues what `make` makes, and returns its number; `at_once`, only if it need not wait for its turn. When it is refused, `make` is
+    /// not called.
     pub(super) fn queue(
         self: &Arc<Self>,
         called_at: &'static Location<'static>,
+        at_once: bool,
         make: impl FnOnce() -> Box<dyn Work>,
-    ) -> Option<u64> {
+    ) -> Result<u64, Refused> {
         let mut state = self.state.lock();
         if state.is_closed {
-            return None;
+            return Err(Refused::NoThread);
         }
-        if state.queue.len() >= state.idle && state.threads.len() < self.most {
-            self.start(&mut state);
-        }
+        let has_time = state.queue.len() < state.idle || state.threads.len() < self.most && self.start(&mut state);
         if state.threads.is_empty() {
-            return None;
+            return Err(Refused::NoThread);
+        }
+        if at_once && !has_time {
+            return Err(Refused::Busy);
         }
         let number = state.queued;
         state.queued += 1;
         // The last step: nothing after it may panic, as the caller's frame may be lent to a thread from here on.
         state.queue.push_back(Queued { number, work: make(), called_at });
         self.more.notify_one();
-        Some(number)
+        Ok(number)
     }
 
     /// Takes out again what nobody has begun.
@@ -113,23 +125,16 @@ impl Threads {
         })
     }
 
-    /// Whether what is queued now need not wait for its turn.
-    #[cfg(unix)]
-    pub(super) fn has_time(&self) -> bool {
-        let state = self.state.lock();
-        state.queue.len() < state.idle || state.threads.len() < self.most || self.most == 0
-    }
-
-    /// Starts one. If the system refuses, those that are there have to do.
-    fn start(self: &Arc<Self>, state: &mut State) {
+    /// Starts one. If the system refuses, which false tells, those that are there have to do.
+    fn start(self: &Arc<Self>, state: &mut State) -> bool {
         let number = state.started;
         let threads = Arc::clone(self);
         let builder = thread::Builder::new().name(format!("{}{number}", self.name));
         // It waits for the lock.
-        if let Ok(thread) = builder.spawn(move || threads.work(number)) {
-            state.started += 1;
-            state.threads.insert(number, Entry { thread, runs: None });
-        }
+        let Ok(thread) = builder.spawn(move || threads.work(number)) else { return false };
+        state.started += 1;
+        state.threads.insert(number, Entry { thread, runs: None });
+        true
     }
 
     /// What a thread does.
@@ -191,7 +196,7 @@ fn set_runs(state: &mut State, number: u64, runs: Option<&'static Location<'stat
 
 #[cfg(test)]
 mod tests {
-    use super::{Threads, Work};
+    use super::{Refused, Threads, Work};
     use core::panic::Location;
     use std::sync::mpsc::{Receiver, Sender, channel};
     use std::time::{Duration, Instant};
@@ -213,8 +218,8 @@ mod tests {
         let threads = Threads::with_idle("", 2, Duration::from_millis(1));
         for round in 0..3 {
             let (tell, told) = channel();
-            let queued = threads.queue(Location::caller(), || Box::new(Tell(tell)));
-            assert_eq!(queued, Some(round));
+            let queued = threads.queue(Location::caller(), false, || Box::new(Tell(tell)));
+            assert_eq!(queued, Ok(round));
             told.recv().expect("it runs");
             while !threads.state.lock().threads.is_empty() {
                 std::thread::yield_now();
@@ -222,7 +227,26 @@ mod tests {
         }
         assert_eq!(threads.state.lock().started, 3);
         threads.close(Instant::now());
-        assert_eq!(threads.queue(Location::caller(), || unreachable!("nobody would run it")), None);
+        let late = threads.queue(Location::caller(), false, || unreachable!("nobody would run it"));
+        assert_eq!(late, Err(Refused::NoThread));
+    }
+
+    #[test]
+    fn what_is_for_at_once_is_not_queued_behind_others() {
+        let threads = Threads::with_idle("", 1, Duration::from_secs(60));
+        let queue = |tell: &Sender<()>| threads.queue(Location::caller(), true, || Box::new(Tell(tell.clone())));
+        let (tell, told) = channel();
+        let ((begun, has_begun), (end, ends)) = (channel(), channel());
+        threads.queue(Location::caller(), true, || Box::new(Wait(begun, ends))).expect("a thread");
+        has_begun.recv().expect("it runs");
+        assert_eq!(queue(&tell), Err(Refused::Busy));
+        drop(end);
+        while queue(&tell).is_err() {
+            std::thread::yield_now();
+        }
+        told.recv().expect("it runs");
+        threads.close(Instant::now() + Duration::from_secs(60));
+        assert!(told.try_recv().is_err(), "what was refused does not run");
     }
 
     /// Is given up by the time that its turn comes, and tells of that.
@@ -243,14 +267,15 @@ mod tests {
     fn what_is_given_up_stays_until_it_is_taken_back() {
         let threads = Threads::with_idle("", 1, Duration::from_secs(60));
         let (tell, told) = channel();
-        let number = threads.queue(Location::caller(), || Box::new(GivenUp(tell.clone()))).expect("a thread");
+        let given_up = || -> Box<dyn Work> { Box::new(GivenUp(tell.clone())) };
+        let number = threads.queue(Location::caller(), false, given_up).expect("a thread");
         told.recv().expect("its turn comes");
         // By the end of the threads as well.
         let (begun, has_begun) = channel();
         let (end, ends) = channel();
-        threads.queue(Location::caller(), || Box::new(Wait(begun, ends))).expect("a thread");
+        threads.queue(Location::caller(), false, || Box::new(Wait(begun, ends))).expect("a thread");
         has_begun.recv().expect("it runs");
-        let other = threads.queue(Location::caller(), || Box::new(GivenUp(tell))).expect("a thread");
+        let other = threads.queue(Location::caller(), false, given_up).expect("a thread");
         threads.close(Instant::now());
         told.recv().expect("its turn comes");
         assert!(threads.take_back(number).is_some() && threads.take_back(other).is_some());

@@ -145,6 +145,11 @@ impl Watch {
         }
     }
 
+    /// Whether anybody is told when workers park.
+    pub(super) fn sees_parks(&self) -> bool {
+        self.observers.on_park.is_some() || self.observers.on_unpark.is_some()
+    }
+
     pub(super) fn parks(&self, worker: usize) {
         call(self.observers.on_park.as_ref(), worker);
     }

@@ -15,12 +15,16 @@
 #![forbid(unsafe_code)]
 
 use core::mem;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
 const LEVELS: usize = u64::BITS.div_ceil(BITS) as usize;
 /// No entry.
 const NONE: u32 = u32::MAX;
+
+/// How many wheels there have been.
+static WHEELS: AtomicU32 = AtomicU32::new(0);
 
 /// See the module.
 pub(super) struct Wheel<T> {
@@ -33,6 +37,8 @@ pub(super) struct Wheel<T> {
     entries: Vec<Entry<T>>,
     /// The first of those that are free, linked by `next`.
     free: u32,
+    /// Which wheel this is, and how many entries were set in it.
+    id: u32,
     set: u64,
 }
 
@@ -54,9 +60,11 @@ struct Entry<T> {
     value: Option<T>,
 }
 
-/// Which entry: where it is, and its number.
+/// Which entry: of which wheel, where it is, and its number. (Who keeps one may come to another wheel: a generator that is resumed in
+/// the next runtime of its thread.)
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Key {
+    wheel: u32,
     index: u32,
     number: u64,
 }
@@ -70,6 +78,7 @@ impl<T> Default for Wheel<T> {
             slots: Vec::new(),
             entries: Vec::new(),
             free: NONE,
+            id: WHEELS.fetch_add(1, Ordering::Relaxed),
             set: 0,
         }
     }
@@ -104,13 +113,13 @@ impl<T> Wheel<T> {
             }
         };
         self.link(index);
-        Key { index, number: self.set }
+        Key { wheel: self.id, index, number: self.set }
     }
 
     /// Takes it out again, if it is there.
     pub(super) fn take(&mut self, key: Key) -> Option<T> {
         let found = self.entries.get(key.index as usize).is_some_and(|entry| entry.number == key.number);
-        if !found {
+        if !found || key.wheel != self.id {
             return None;
         }
         self.unlink(key.index);

@@ -1,7 +1,7 @@
 //! Sizes of stacks.
 #![forbid(unsafe_code)]
 
-use super::{DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, StackError};
+use super::{DEFAULT_SIZE, MAX_SIZE, MIN_SIZE, StackError, system};
 
 /// Sizes are powers of two from `MIN_SIZE` on; the last place is for stacks that are not the pool's.
 pub(super) const CLASSES: usize = (MAX_SIZE / MIN_SIZE).ilog2() as usize + 2;
@@ -18,10 +18,15 @@ impl Class {
 
     /// The smallest class with at least `size` usable bytes.
     pub(crate) fn with(size: usize) -> Result<Self, StackError> {
+        Self::with_pages(size, system::page_size())
+    }
+
+    /// [`with`](Self::with), where pages have this size: there is a guard between any two stacks, so none is smaller than a page.
+    fn with_pages(size: usize, page: usize) -> Result<Self, StackError> {
         if size > MAX_SIZE {
             return Err(StackError::too_large(size));
         }
-        Ok(Self((size.max(MIN_SIZE).next_power_of_two() / MIN_SIZE).ilog2()))
+        Ok(Self((size.max(MIN_SIZE).max(page).next_power_of_two() / MIN_SIZE).ilog2()))
     }
 
     /// The class that has this index.
@@ -53,5 +58,15 @@ mod tests {
         }
         assert_eq!(Class::with(DEFAULT_SIZE).expect("in range"), Class::DEFAULT);
         assert!(Class::with(MAX_SIZE + 1).is_err());
+    }
+
+    #[test]
+    fn stacks_are_whole_pages() {
+        for page in [4 << 10, 16 << 10, 64 << 10] {
+            for size in [0, MIN_SIZE, MIN_SIZE + 1, DEFAULT_SIZE] {
+                let class = Class::with_pages(size, page).expect("in range");
+                assert!(class.size().is_multiple_of(page) && class.size() >= size, "{size} in pages of {page}");
+            }
+        }
     }
 }

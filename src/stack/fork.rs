@@ -4,6 +4,9 @@
 //! a word: those of parking_lot have queues of waiting threads beside them, which would be wrong in the child.
 //!
 //! Handlers of others run in between, on the thread that forks: what this has taken is lent to them.
+//!
+//! A fork that has begun before a process's first lock was asked for does not know of it, as nobody had said so to libc. What one thread
+//! finds out for all is no `Once` or `OnceLock` either, which nothing would give back in the child.
 
 use core::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

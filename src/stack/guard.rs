@@ -3,9 +3,8 @@
 use super::system::{self, Failed};
 use core::fmt;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::env;
-use std::sync::OnceLock;
 
 /// What keeps a coroutine that runs out of stack from writing over its neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,24 +32,35 @@ impl Guard {
     /// ```
     #[must_use]
     pub fn in_use() -> Self {
-        static FOUND: OnceLock<Guard> = OnceLock::new();
-        if let Some(guard) = FOUND.get() {
-            return *guard;
+        /// No `OnceLock`: one that another thread is at when a process forks is so in the child for ever.
+        static FOUND: AtomicU8 = AtomicU8::new(UNKNOWN);
+        const UNKNOWN: u8 = u8::MAX;
+        let of = |known| if known == Self::Advice as u8 { Self::Advice } else { Self::Protection };
+        let known = FOUND.load(Ordering::Relaxed);
+        if known != UNKNOWN {
+            return of(known);
         }
-        match env::var("SWITCHBACK_GUARD") {
-            Ok(wish) if wish == "protection" || wish == "mprotect" => *FOUND.get_or_init(|| Self::Protection),
+        let found = match env::var("SWITCHBACK_GUARD") {
+            Ok(wish) if wish == "protection" || wish == "mprotect" => Self::Protection,
             _ => match advice_is_real() {
-                Some(true) => *FOUND.get_or_init(|| Self::Advice),
-                Some(false) => *FOUND.get_or_init(|| Self::Protection),
-                // It could not be tried, for want of a file descriptor perhaps: that may be different next time.
-                None => Self::Protection,
+                Some(true) => Self::Advice,
+                Some(false) => Self::Protection,
+                // It could not be tried, for want of memory or of a file descriptor: that may be different next time.
+                None => return Self::Protection,
             },
-        }
+        };
+        // Another thread may have been first.
+        FOUND.compare_exchange(UNKNOWN, found as u8, Ordering::Relaxed, Ordering::Relaxed).map_or_else(of, |_| found)
     }
 
     /// Whether advice was refused though it is in use, so that stacks may cost mappings all the same.
     pub(super) fn has_been_refused() -> bool {
-        REFUSED.load(Ordering::Relaxed)
+        COSTS_MAPPINGS.load(Ordering::Relaxed)
+    }
+
+    /// Whether guards of advice are in use, and worth making before they are wanted: not where the advice will be refused again.
+    pub(super) fn is_advice_taken() -> bool {
+        Self::in_use() == Self::Advice && !REFUSED.load(Ordering::Relaxed)
     }
 
     /// Makes the pages below a stack inaccessible.
@@ -63,8 +73,9 @@ impl Guard {
             // The process may have locked its memory since the advice was tried; then it is refused (EINVAL).
             // SAFETY: by this function's contract.
             Self::Advice => unsafe {
-                system::advise_guard(start, len).or_else(|_| {
-                    REFUSED.store(true, Ordering::Relaxed);
+                system::advise_guard(start, len).or_else(|failed| {
+                    COSTS_MAPPINGS.store(true, Ordering::Relaxed);
+                    REFUSED.fetch_or(!system::is_passing(&failed.error), Ordering::Relaxed);
                     system::forbid(start, len)
                 })
             },
@@ -83,15 +94,20 @@ impl fmt::Display for Guard {
     }
 }
 
+/// Whether some stacks have guards of protection though advice is in use.
+static COSTS_MAPPINGS: AtomicBool = AtomicBool::new(false);
+/// Whether advice was refused for a reason that stays.
 static REFUSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether a page that was advised to be a guard is one: emulators take the advice and do nothing.
+/// Whether a page that was advised to be a guard is one: emulators take the advice and do nothing. None if that cannot be found out now.
 fn advice_is_real() -> Option<bool> {
     let page = system::page_size();
     let start = system::reserve(page, true).ok()?;
     // SAFETY: a page of our own that nobody uses.
-    let advised = unsafe { system::advise_guard(start, page) }.is_ok();
-    let real = if advised { system::faults(start.as_ptr()) } else { Some(false) };
+    let real = match unsafe { system::advise_guard(start, page) } {
+        Ok(()) => system::faults(start.as_ptr()),
+        Err(failed) => (!system::is_passing(&failed.error)).then_some(false),
+    };
     // SAFETY: it was reserved above, and is not used any more.
     unsafe { system::release(start, page) };
     real

@@ -90,7 +90,8 @@ pub(crate) fn room_below(address: usize) -> Option<usize> {
 /// part of the address space of a process.
 pub const DEFAULT_SIZE: usize = 256 * 1024;
 
-/// The smallest usable size, in bytes, that a stack of the pool has: 32 KiB. Smaller wishes are rounded up.
+/// The smallest usable size, in bytes, that a stack of the pool has: 32 KiB, or a page where that is larger. Smaller wishes are
+/// rounded up.
 ///
 /// It has room for a signal frame with AVX-512 and AMX state (about 11 KiB) and for the formatting of a panic.
 pub const MIN_SIZE: usize = 32 * 1024;

@@ -8,7 +8,6 @@ use super::slab;
 use super::system::{self, Locked};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A stack that is in nobody's use (invariant 29).
@@ -35,8 +34,9 @@ static DEPOT: Lock<Depot<Free>> = Lock::new(Depot::new());
 static POOLED: AtomicUsize = AtomicUsize::new(0);
 /// How long its interval is, in nanoseconds.
 static DECAY: AtomicU64 = AtomicU64::new(10_000_000_000);
-/// How many may be in it, once that was asked for.
-static LIMIT: OnceLock<AtomicUsize> = OnceLock::new();
+/// How many may be in it, or [`NOT_ASKED`]. No `OnceLock`: one that another thread is at when a process forks is so in the child for ever.
+static LIMIT: AtomicUsize = AtomicUsize::new(NOT_ASKED);
+const NOT_ASKED: usize = usize::MAX - 1;
 
 /// So many may be in it without a look at how much memory there is: 16 MiB, with a page each.
 const FEW: usize = 4 * 1024;
@@ -83,7 +83,8 @@ pub fn pooled() -> usize {
 /// assert!(stack::pooled() <= 100);
 /// ```
 pub fn set_max_pooled(stacks: usize) -> usize {
-    let until_now = LIMIT.get_or_init(|| AtomicUsize::new(usual_limit())).swap(stacks, Ordering::Relaxed);
+    limit();
+    let until_now = LIMIT.swap(if stacks == NOT_ASKED { usize::MAX } else { stacks }, Ordering::Relaxed);
     while pooled() > stacks && go_back(with_depot(|depot| depot.over(Class::DEFAULT, stacks, MANY))) {}
     until_now
 }
@@ -111,15 +112,23 @@ fn usual_limit() -> usize {
     system::memory().map_or(usize::MAX, |(_, total)| (total / 8 / system::page_size()).max(FEW))
 }
 
+fn limit() -> usize {
+    match LIMIT.load(Ordering::Relaxed) {
+        NOT_ASKED => {
+            let usual = usual_limit();
+            // Another thread may have been first, or has chosen one.
+            LIMIT.compare_exchange(NOT_ASKED, usual, Ordering::Relaxed, Ordering::Relaxed).err().unwrap_or(usual)
+        }
+        limit => limit,
+    }
+}
+
 fn interval() -> Duration {
     Duration::from_nanos(DECAY.load(Ordering::Relaxed))
 }
 
 fn limit_for(len: usize) -> usize {
-    match LIMIT.get() {
-        None if len <= FEW => usize::MAX,
-        _ => LIMIT.get_or_init(|| AtomicUsize::new(usual_limit())).load(Ordering::Relaxed),
-    }
+    if len <= FEW && LIMIT.load(Ordering::Relaxed) == NOT_ASKED { usize::MAX } else { limit() }
 }
 
 /// Takes as many of a size as `into` has places for and as there are. Returns how many.

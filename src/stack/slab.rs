@@ -242,7 +242,7 @@ impl Reservation {
     unsafe fn guard_ahead(&self, slot: Slot) -> usize {
         let slots = self.slots.load(Ordering::Relaxed);
         let count = (slots / 8).min(slots - slot.number as usize).min(system::GUARDS);
-        if count < 2 || Guard::in_use() != Guard::Advice || Guard::has_been_refused() {
+        if count < 2 || !Guard::is_advice_taken() {
             return 0;
         }
         // SAFETY: by this function's contract; so many slots there are from this one on.
@@ -291,7 +291,7 @@ fn leave_memory(number: usize, class: Class) -> Result<(), system::Failed> {
 fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
     let spacing = guard_len() + class.size();
     let failed = |failed| StackError::os(failed, spacing, stacks());
-    if Guard::in_use() == Guard::Protection || Guard::has_been_refused() {
+    if may_cost_mappings(stock.newest) {
         leave_mappings(spacing)?;
     }
     if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class, &mut stock.guarded)) {
@@ -300,6 +300,13 @@ fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
     let newest = grow(stock.newest, class, spacing)?;
     (stock.newest, stock.guarded) = (Some(newest), 0);
     newest.carve(class, &mut stock.guarded).expect("a new reservation has room").map_err(failed)
+}
+
+/// Whether a stack may cost mappings. Where pages are allowed slot by slot it does, though guards be of advice elsewhere: the process has
+/// locked its memory since.
+fn may_cost_mappings(newest: Option<&Reservation>) -> bool {
+    let is_allowed_by_slot = newest.is_some_and(|newest| !newest.usable.load(Ordering::Relaxed));
+    is_allowed_by_slot || Guard::in_use() == Guard::Protection || Guard::has_been_refused()
 }
 
 /// Refuses when the mappings that the process may have are nearly used up: the last ones are for its heap and its
@@ -438,7 +445,7 @@ mod tests {
             slots.iter().all(|slot| !faults(slot.limit().as_ptr()) && !faults(slot.top().as_ptr().wrapping_sub(1)))
         );
         #[cfg(target_os = "linux")]
-        if Guard::in_use() == Guard::Advice && !Guard::has_been_refused() {
+        if Guard::is_advice_taken() {
             let stock = STOCKS[class.index()].lock();
             let newest = stock.newest.expect("the slots are of one");
             let carved = newest.carved.load(Ordering::Relaxed);
@@ -449,6 +456,20 @@ mod tests {
         }
         // SAFETY: taken above, and not used.
         unsafe { give_back(&mut slots, Locked::Stays) };
+    }
+
+    #[test]
+    fn stacks_cost_mappings_where_pages_are_allowed_one_by_one() {
+        let place = |usable| Reservation {
+            base: AtomicPtr::new(ptr::null_mut()),
+            spacing: AtomicUsize::new(0),
+            carved: AtomicUsize::new(0),
+            slots: AtomicUsize::new(0),
+            class: AtomicUsize::new(0),
+            usable: AtomicBool::new(usable),
+        };
+        assert!(may_cost_mappings(Some(&place(false))));
+        assert_eq!(may_cost_mappings(Some(&place(true))), may_cost_mappings(None));
     }
 
     #[test]

@@ -90,7 +90,9 @@ impl<T> Arriving<'_, T> {
 
 impl<T: Copy + PartialEq> Step for Arriving<'_, T> {
     fn poll(&mut self) -> bool {
-        self.item = self.arrivals.take();
+        if self.item.is_none() {
+            self.item = self.arrivals.take();
+        }
         self.item.is_some()
     }
 

@@ -5,7 +5,7 @@ use super::latch::Latch;
 use super::queue::WaitQueue;
 use super::wait;
 use crate::cancelled::Cancelled;
-use crate::scheduler::{Limit, Resumer, Stopped, suspend_until};
+use crate::scheduler::{Claimed, Limit, Resumer, Stopped, suspend_until};
 use core::fmt;
 
 /// [`std::sync::Barrier`] for tasks: a place where as many wait as it is made for, and then all go on. Threads outside of any
@@ -30,7 +30,8 @@ use core::fmt;
 /// ```
 pub struct Barrier {
     size: usize,
-    queue: Latch<WaitQueue<Resumer<()>>>,
+    /// They are sent whether they go on, or wait again at the place that they have had.
+    queue: Latch<WaitQueue<Resumer<bool>>>,
 }
 
 impl Barrier {
@@ -60,40 +61,53 @@ impl Barrier {
     }
 
     fn wait_inner(&self, shielded: bool) -> Result<BarrierWaitResult, Stopped> {
-        if let Some(all) = self.complete(&mut self.queue.lock()) {
-            wait::wake_all(all);
+        if self.completes(&mut self.queue.lock()) {
             return Ok(BarrierWaitResult(true));
         }
         let mut place = None;
         let mut is_leader = false;
-        let waited = suspend_until(Limit::Never, shielded, |resumer: Resumer<()>| {
-            let mut queue = self.queue.lock();
-            let Some(all) = self.complete(&mut queue) else {
-                place = Some(queue.push(resumer));
-                return;
-            };
-            drop(queue);
-            is_leader = true;
-            wait::wake_all(all);
-            // If it was cancelled just now it leads all the same: the others have gone on because of it.
-            let _ = resumer.send(());
-        });
-        match waited {
-            Ok(()) => Ok(BarrierWaitResult(is_leader)),
-            Err(_) if is_leader => Ok(BarrierWaitResult(true)),
-            Err(stopped) => {
-                drop(place.and_then(|place| self.queue.lock().remove(place)));
-                Err(stopped)
+        loop {
+            let waited = suspend_until(Limit::Never, shielded, |resumer: Resumer<bool>| {
+                let mut queue = self.queue.lock();
+                if self.completes(&mut queue) {
+                    drop(queue);
+                    is_leader = true;
+                    // If it was cancelled just now it leads all the same: the others have gone on because of it.
+                    let _ = resumer.send(true);
+                    return;
+                }
+                match place {
+                    None => place = Some(queue.push(resumer)),
+                    Some(place) => queue.push_at(place, resumer),
+                }
+            });
+            match waited {
+                Ok(true) => return Ok(BarrierWaitResult(is_leader)),
+                Err(_) if is_leader => return Ok(BarrierWaitResult(true)),
+                // One that was counted has been cancelled.
+                Ok(false) => {}
+                Err(stopped) => {
+                    drop(place.and_then(|place| self.queue.lock().remove(place)));
+                    return Err(stopped);
+                }
             }
         }
     }
 
-    /// Those that wait, if they are all with the caller. One that was cancelled, and has not left yet, does not count.
-    fn complete(&self, queue: &mut WaitQueue<Resumer<()>>) -> Option<WaitQueue<Resumer<()>>> {
+    /// Lets those go on that wait, if they are all with the caller. One that was cancelled, and has not left yet, does not count; one that
+    /// is at this very time has to be claimed to know: if then there are too few, those that were claimed come again.
+    fn completes(&self, queue: &mut WaitQueue<Resumer<bool>>) -> bool {
         let missing = self.size.saturating_sub(1);
-        let is_complete =
-            queue.len() >= missing && queue.iter().filter(|resumer| resumer.is_waiting()).count() >= missing;
-        is_complete.then(|| queue.take_all())
+        if queue.len() < missing || queue.iter().filter(|resumer| resumer.is_waiting()).count() < missing {
+            return false;
+        }
+        let mut all = Vec::with_capacity(queue.len());
+        while let Some((_, resumer)) = queue.pop() {
+            all.extend(resumer.claim());
+        }
+        let is_complete = all.len() >= missing;
+        all.into_iter().for_each(|claimed: Claimed<bool>| claimed.send(is_complete));
+        is_complete
     }
 }
 

@@ -73,10 +73,6 @@ impl<W> WaitQueue<W> {
         Some(self.entries().next()?.1)
     }
 
-    pub(super) fn front_place(&self) -> Option<Place> {
-        Some(self.entries().next()?.0)
-    }
-
     pub(super) fn entries(&self) -> impl Iterator<Item = (Place, &W)> {
         let first = self.first.iter().map(|(place, waiter)| (*place, waiter));
         first.chain(self.entries.iter().filter_map(|(place, waiter)| Some((*place, waiter.as_ref()?))))

@@ -57,7 +57,7 @@ pub trait Arm: sealed::Step {}
 impl<A: sealed::Step> Arm for A {}
 
 /// Waits until one of the arms has happened, and returns its index. The others have not. Of several that are ready, chance
-/// chooses. Without any it waits until it is cancelled.
+/// chooses. Without any it waits until it is cancelled. One that has happened is ready until it is finished.
 ///
 /// # Errors
 ///
@@ -95,7 +95,10 @@ pub fn __select_looked<const N: usize>(
     arms: &mut [&mut dyn Arm; N],
     may_happen: [bool; N],
 ) -> Result<usize, Cancelled> {
-    scheduler::take_turn(1);
+    if scheduler::take_turn(1) {
+        // That look was before others have run.
+        return select(arms);
+    }
     if let Some(index) = choose(arms, &mut [0; N], |index, _| may_happen[index]) {
         return Ok(index);
     }
@@ -207,6 +210,9 @@ impl<T> Receiving<'_, T> {
 
 impl<T> sealed::Step for Receiving<'_, T> {
     fn poll(&mut self) -> bool {
+        if self.result.is_some() {
+            return true;
+        }
         self.result = match self.channel.try_recv() {
             Ok(value) => Some(Ok(value)),
             Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
@@ -217,7 +223,7 @@ impl<T> sealed::Step for Receiving<'_, T> {
 
     #[inline(always)]
     fn may_happen(&self) -> bool {
-        self.channel.may_recv()
+        self.channel.may_recv() | self.result.is_some()
     }
 
     fn register(&mut self, resumer: &Resumer<()>) {
@@ -262,6 +268,9 @@ impl<T> Sending<'_, T> {
 
 impl<T> sealed::Step for Sending<'_, T> {
     fn poll(&mut self) -> bool {
+        if self.result.is_some() {
+            return true;
+        }
         let Some(value) = self.value.take() else { return false };
         match self.channel.try_send(value) {
             Ok(()) => self.result = Some(Ok(())),
@@ -377,7 +386,7 @@ impl Sleeping {
 
 impl sealed::Step for Sleeping {
     fn poll(&mut self) -> bool {
-        self.0.is_some_and(|deadline| deadline <= scheduler::now())
+        self.0.is_some_and(scheduler::is_over)
     }
 
     fn register(&mut self, _: &Resumer<()>) {}

@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+#[cfg(panic = "unwind")]
+use std::task::Wake;
 use std::task::{Context, Waker};
 use std::thread;
 use switchback::CancelReason;
@@ -267,6 +269,75 @@ fn a_hook_that_panics_ends_the_task_with_that() {
     let payload = catch_unwind(AssertUnwindSafe(|| block_on(task))).map(drop).expect_err("it panics");
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"in the hook"));
     assert_eq!(left.load(Ordering::Relaxed), 1);
+    assert_eq!(block_on(stackful_on(&host, |_| 1)), Ok(1));
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn what_panics_as_a_host_ends_keeps_nobody_else_waiting() {
+    // Bodies that come when the host is about to end: one whose destructor panics, one whose future's waker does, and one more.
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            let _ = Arc::into_inner(self);
+        }
+    }
+    let place = Arc::new(Mutex::new(Some(new())));
+    let (stopped, is_stopped) = mpsc::channel();
+    let (go_on, may_end) = mpsc::channel::<()>();
+    let inside = place.clone();
+    let host = place.lock().expect("no panic inside");
+    let on_it = host.as_ref().expect("it is there");
+    let mut stops = stackful_on(on_it, move |_| {
+        drop(inside.lock().expect("no panic inside").take());
+        stopped.send(()).expect("it is received");
+        let _ = may_end.recv();
+    });
+    let bomb = Bomb;
+    let mut drops = stackful_on(on_it, move |_| drop(bomb));
+    let (mut wakes, mut waits) = (stackful_on(on_it, |_| ()), stackful_on(on_it, |_| ()));
+    drop(host);
+    assert!(poll(&mut stops).0.is_pending());
+    is_stopped.recv().expect("it is on its way");
+    assert!(poll(&mut drops).0.is_pending());
+    assert!(Pin::new(&mut wakes).poll(&mut Context::from_waker(&Waker::from(Arc::new(Bomb)))).is_pending());
+    assert!(poll(&mut waits).0.is_pending());
+    drop(go_on);
+    for task in [block_on(waits), block_on(drops), block_on(wakes)] {
+        assert_eq!(task.map_err(|cancelled| cancelled.reason().clone()), Err(CancelReason::Dropped));
+    }
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn the_hooks_panic_wins_over_what_its_task_leaves_with() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let mut calls = 0;
+    let host = Host::builder().enter(move |resume| {
+        calls += 1;
+        if calls == 2 {
+            std::panic::panic_any("in the hook");
+        }
+        resume();
+    });
+    let host = host.build().expect("a thread");
+    let task = stackful_on(&host, move |cx| {
+        if cx.await_(soon()).is_err() {
+            std::panic::panic_any(Bomb);
+        }
+    });
+    let payload = catch_unwind(AssertUnwindSafe(|| block_on(task))).map(drop).expect_err("it panics");
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"in the hook"));
     assert_eq!(block_on(stackful_on(&host, |_| 1)), Ok(1));
 }
 

@@ -228,6 +228,21 @@ fn await_or_unwind_leaves_a_cancelled_task() {
     });
 }
 
+#[cfg(panic = "unwind")]
+#[test]
+fn await_or_unwind_panics_where_a_task_cannot_wait() {
+    use std::panic::catch_unwind;
+    use switchback::future::await_or_unwind;
+    workers(1).run(|| {
+        let registered = task::suspend(|resumer: switchback::Resumer<bool>| {
+            let payload = catch_unwind(|| await_or_unwind(soon())).expect_err("it registers");
+            let words = payload.downcast_ref::<String>();
+            resumer.send(words.is_some_and(|words| words.contains("cannot wait here"))).expect("it waits");
+        });
+        assert_eq!(registered, Ok(true), "nothing is cancelled: it is a panic, with a message");
+    });
+}
+
 #[test]
 fn a_stackful_future_in_a_task_waits_by_itself() {
     workers(1).run(|| {
@@ -413,6 +428,61 @@ fn a_generator_goes_between_tasks_and_bodies_in_the_midst_of_a_poll() {
         }
     };
     workers(1).run(|| [false, true].map(carry));
+}
+
+#[test]
+fn a_wake_that_a_nested_await_has_used_up_is_not_lost() {
+    // As in bodies. A task has one word for all of its wakers, so what a nested await takes for its own may be the outer one's.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (early, nested) = (Gate::new(), Gate::new());
+        let (there, inside) = (early.clone(), nested.clone());
+        let waits =
+            task::spawn_local(move || await_(zip(there, async move { await_(inside).expect("not cancelled") })));
+        task::yield_now().expect("not cancelled");
+        early.open(); // while the nested one waits
+        task::yield_now().expect("not cancelled");
+        nested.open();
+        let waited = task::timeout(Duration::from_secs(1), || waits.join());
+        assert_eq!(waited.expect("in time").expect("it ends well"), Ok(((), ())));
+        // In the midst of the poll, before a nested one that is ready, and before two of them.
+        for count in [1, 2] {
+            let mut is_first = true;
+            let woken = poll_fn(|cx| {
+                if !std::mem::take(&mut is_first) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                (0..count).for_each(|_| await_(ready(())).expect("it is ready"));
+                Poll::Pending
+            });
+            let waited = task::timeout(Duration::from_secs(1), || await_(woken));
+            assert_eq!(waited.expect("in time"), Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_nested_await_that_uses_up_no_wake_does_not_make_the_outer_one_poll_again() {
+    workers(1).run(|| {
+        let gate = Gate::new();
+        let polls = Rc::new(Cell::new(0));
+        let (mut inside, counted) = (gate.clone(), polls.clone());
+        let waits = task::spawn_local(move || {
+            await_(poll_fn(|cx| {
+                counted.set(counted.get() + 1);
+                await_(ready(())).expect("it is ready");
+                Pin::new(&mut inside).poll(cx)
+            }))
+        });
+        for _ in 0..3 {
+            task::yield_now().expect("not cancelled");
+        }
+        assert_eq!(polls.get(), 1);
+        gate.open();
+        assert_eq!(waits.join().expect("it ends well"), Ok(()));
+        assert_eq!(polls.get(), 2);
+    });
 }
 
 #[test]

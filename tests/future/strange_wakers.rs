@@ -1,18 +1,18 @@
 //! Wakers that do more than wake: their destructors await and panic, and no clone is like the original.
 
-use crate::support::{Gate, poll, soon};
+use crate::support::{Gate, block_on, poll, soon};
 use std::future::{Future, poll_fn};
 #[cfg(panic = "unwind")]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use switchback::CancelReason;
-use switchback::future::stackful_stream;
 #[cfg(panic = "unwind")]
 use switchback::future::{AwaitError, try_await};
-use switchback::{Generator, await_, stackful};
+use switchback::future::{Host, stackful_stream};
+use switchback::{Generator, await_, stackful, stackful_on};
 
 #[test]
 fn a_wakers_destructor_may_await() {
@@ -215,6 +215,65 @@ fn a_wakers_destructor_may_panic() {
     }
     drop((ends, waits));
     assert!(matches!(try_await(soon()), Err(AwaitError::Outside(_))), "and no body runs any more");
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn after_a_wakers_clone_has_panicked_the_old_one_is_not_used() {
+    static PANICS: AtomicBool = AtomicBool::new(true);
+    static WAKES: AtomicUsize = AtomicUsize::new(0);
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| {
+            if PANICS.swap(false, Ordering::Relaxed) {
+                std::panic::panic_any("in a clone");
+            }
+            RawWaker::new(data, &TABLE)
+        },
+        |_| _ = WAKES.fetch_add(1, Ordering::Relaxed),
+        |_| _ = WAKES.fetch_add(1, Ordering::Relaxed),
+        |_| {},
+    );
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let mut task = stackful(move |cx| {
+        let panicked = catch_unwind(AssertUnwindSafe(|| cx.await_(std::future::pending::<()>())));
+        assert!(panicked.is_err());
+        cx.await_(inside)
+    });
+    let (polled, old) = poll(&mut task);
+    assert!(polled.is_pending());
+    // SAFETY: its functions touch no data, and may be called anywhere.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) };
+    assert!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)).is_pending());
+    gate.open();
+    assert_eq!((old.wakes(), WAKES.load(Ordering::Relaxed)), (0, 1));
+    assert_eq!(poll(&mut task).0, Poll::Ready(Ok(())));
+}
+
+#[test]
+fn a_wakers_clone_may_wait_for_a_host() {
+    static HOST: LazyLock<Host> = LazyLock::new(|| Host::new().expect("a thread"));
+    static CLONED: AtomicBool = AtomicBool::new(false);
+    static TABLE: RawWakerVTable = RawWakerVTable::new(
+        |data| {
+            CLONED.store(true, Ordering::Relaxed);
+            // The host ends the first task before it begins this one, and must not find locked what it keeps its promise with.
+            assert_eq!(block_on(stackful_on(&HOST, |_| 1)), Ok(1));
+            RawWaker::new(data, &TABLE)
+        },
+        |_| {},
+        |_| {},
+        |_| {},
+    );
+    // SAFETY: its functions touch no data, and may be called anywhere.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) };
+    let mut task = stackful_on(&HOST, |_| {
+        while !CLONED.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        2
+    });
+    assert_eq!(Pin::new(&mut task).poll(&mut Context::from_waker(&waker)), Poll::Ready(Ok(2)));
 }
 
 #[test]

@@ -72,6 +72,33 @@ fn a_child_goes_on_and_makes_coroutines() {
     });
 }
 
+/// What is found out once is found out by the child, if it was not yet when the process forked: another thread was just at it.
+#[test]
+fn a_child_finds_out_what_another_thread_was_just_at() {
+    if !alone("fork::a_child_finds_out_what_another_thread_was_just_at", "") {
+        return;
+    }
+    make_many();
+    // Each time in a process of its own, in which nobody has asked for the limit, and a little later.
+    let ends_well = |spins: u64| {
+        let middle = in_child(|| {
+            static BEGINS: AtomicBool = AtomicBool::new(false);
+            let thread = std::thread::spawn(|| {
+                BEGINS.store(true, Ordering::Relaxed);
+                stack::set_max_pooled(MANY)
+            });
+            while !BEGINS.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            (0..spins).for_each(|_| std::hint::spin_loop());
+            assert_eq!(in_child(|| assert!(stack::set_max_pooled(7) >= MANY)), 0);
+            assert!(thread.join().expect("no panic") > MANY);
+        });
+        middle == 0
+    };
+    assert_eq!((0..100).find(|&round| !ends_well(round * 50)), None);
+}
+
 /// Handlers of others, before and after a fork, are on the thread that has taken the locks for it.
 #[test]
 fn handlers_of_others_make_coroutines() {

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use switchback::task;
-use switchback::{Cancelled, Resumer, Runtime};
+use switchback::sync::mpsc::sync_channel;
+use switchback::{Cancelled, Generator, Resumer, Runtime, select, task};
 
 fn virtual_runtime() -> Runtime {
     Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime")
@@ -270,4 +270,72 @@ fn thousands_sleep_at_once_and_each_wakes_at_its_time() {
             .collect();
         assert!(sleepers.into_iter().all(|sleeper| sleeper.join().expect("it ends well")));
     });
+}
+
+/// A generator may outlive the runtime in which it has opened a timeout. The timer went with that; in the next one others have theirs.
+#[test]
+fn a_timeout_that_is_left_in_another_runtime_takes_nobodys_timer() {
+    let opened = || {
+        let mut opens = Generator::new(|y| {
+            let _ = task::timeout(SECOND, || y.yield_(1));
+            Ok(())
+        });
+        assert_eq!(opens.next(), Some(1));
+        opens
+    };
+    let opens = virtual_runtime().run(opened);
+    virtual_runtime().run(move || {
+        let sleeper = task::spawn_local(|| task::sleep(SECOND));
+        task::yield_now().expect("not cancelled");
+        drop(opens);
+        assert_eq!(sleeper.join().expect("it ends well"), Ok(()));
+    });
+}
+
+/// In 584 years. All that waits for a later time is over at once, and nothing waits for ever.
+#[test]
+fn at_the_end_of_time_all_times_are_over() {
+    virtual_runtime().run(|| {
+        let start = task::now();
+        task::sleep(Duration::MAX).expect("not cancelled");
+        let end = task::now();
+        assert_eq!(end - start, Duration::from_nanos(u64::MAX));
+        task::sleep(SECOND).expect("not cancelled");
+        assert!(task::timeout(SECOND, task::park).is_err());
+        let (_sender, receiver) = sync_channel::<()>(0);
+        assert!(receiver.recv_timeout(SECOND).is_err());
+        assert_eq!(select! { sleep(SECOND) => task::now() }, Ok(end));
+    });
+}
+
+/// Whichever worker has the next timer: what runs takes no time, and no clock jumps over a timer of another.
+#[test]
+fn a_clock_of_several_workers_jumps_to_the_time_of_each() {
+    for workers in 2..5 {
+        let runtime = Runtime::builder().workers(workers).virtual_clock(true).build().expect("a runtime");
+        runtime.run(|| {
+            let wait = |kind: u64, time: Duration| match kind {
+                0 => task::sleep(time).is_ok(),
+                1 => task::park_timeout(time).is_ok(),
+                2 => task::timeout(time, task::park).is_err(),
+                3 => select! { sleep(time) => true, sleep(time * 2) => false } == Ok(true),
+                4 => {
+                    let (_sender, receiver) = sync_channel::<()>(0);
+                    receiver.recv_timeout(time).is_err()
+                }
+                _ => switchback::offload(|| true) && task::sleep(time).is_ok(),
+            };
+            let tasks = (0..30_u64).map(|n| {
+                task::spawn(move || {
+                    (0..20).all(|step| {
+                        let hash = (n * 20 + step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                        let (start, time) = (task::now(), Duration::from_nanos(hash >> (24 + hash % 32)));
+                        wait(step % 6, time) && task::now() == start + time
+                    })
+                })
+            });
+            let tasks: Vec<_> = tasks.collect();
+            assert!(tasks.into_iter().all(|task| task.join().expect("it ends well")));
+        });
+    }
 }

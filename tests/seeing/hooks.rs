@@ -101,6 +101,44 @@ fn a_worker_does_not_sleep_on_what_its_hook_has_woken() {
     });
 }
 
+/// Who was woken by a worker's hook is about to run, and no other worker lets the clock jump before that.
+#[test]
+fn a_virtual_clock_does_not_jump_while_a_hook_has_woken_somebody() {
+    let woken = Arc::new(Event::new());
+    let [sleeps, is_woken, is_over] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+    let (wakes, has_woken, may_return) = (Arc::clone(&woken), Arc::clone(&is_woken), Arc::clone(&is_over));
+    let runtime = workers(2).virtual_clock(true).on_worker_park(move |worker| {
+        if worker == 1 {
+            // Not before that: it is busy.
+            may_return.fetch_or(has_woken.load(Ordering::SeqCst), Ordering::SeqCst);
+        } else if !has_woken.load(Ordering::SeqCst) {
+            wakes.set();
+            has_woken.store(true, Ordering::SeqCst);
+            while !may_return.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        }
+    });
+    runtime.build().expect("a runtime").run(|| {
+        let (start, begun) = (task::now(), Arc::clone(&sleeps));
+        let sleeper = task::spawn_on(1, move || {
+            begun.store(true, Ordering::SeqCst);
+            while !is_woken.load(Ordering::SeqCst) {
+                task::yield_now().expect("nobody cancels");
+            }
+            task::sleep(Duration::from_secs(1)).expect("nobody cancels");
+            is_over.store(true, Ordering::SeqCst);
+        });
+        while !sleeps.load(Ordering::SeqCst) {
+            task::yield_now().expect("nobody cancels");
+        }
+        woken.wait().expect("nobody cancels");
+        assert_eq!(task::now(), start);
+        sleeper.join().expect("it ends well");
+        assert_eq!(task::now(), start + Duration::from_secs(1));
+    });
+}
+
 #[cfg(panic = "unwind")]
 #[test]
 fn a_hook_that_panics_harms_nobody() {

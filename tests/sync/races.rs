@@ -225,6 +225,51 @@ fn items_against_cancellation() {
     }
 }
 
+/// One is cancelled just when the last one comes: all go on, or the last one waits for another.
+#[test]
+fn a_barrier_opens_for_all_or_for_nobody() {
+    use switchback::sync::Barrier;
+    use switchback::sync::atomic::{AtomicUsize, Ordering};
+    let delay = |spins: usize| (0..spins).for_each(|_| std::hint::spin_loop());
+    workers(2).run(|| {
+        let turn = Arc::new(AtomicUsize::new(0));
+        for n in 0..rounds(2_000) {
+            let barrier = Arc::new(Barrier::new(17));
+            let waits = |barrier: &Arc<Barrier>| {
+                let barrier = Arc::clone(barrier);
+                move || task::wait_at(&barrier).is_ok()
+            };
+            let mut tasks: Vec<_> = (0..16).map(|_| task::spawn_local(waits(&barrier))).collect();
+            crate::settle();
+            let (begins, wait) = (Arc::clone(&turn), waits(&barrier));
+            let last = task::spawn_on(1, move || {
+                begins.store(2 * n + 1, Ordering::SeqCst);
+                let mut looks = 0;
+                while begins.load(Ordering::SeqCst) == 2 * n + 1 {
+                    // At the same time as the other goes on, if there are CPUs for both.
+                    looks += 1;
+                    if looks < 10_000 { delay(1) } else { std::thread::yield_now() }
+                }
+                delay(n * 7919 % 100);
+                wait()
+            });
+            while turn.load(Ordering::SeqCst) != 2 * n + 1 {
+                std::thread::yield_now();
+            }
+            turn.store(2 * n + 2, Ordering::SeqCst);
+            delay(n * 104_729 % 100);
+            let cancelled = tasks.pop().expect("sixteen");
+            cancelled.cancel();
+            let opens = cancelled.join().expect("it has begun");
+            tasks.push(last);
+            if !opens {
+                tasks.iter().for_each(|task| _ = task.cancel());
+            }
+            assert!(tasks.into_iter().all(|task| task.join().is_ok_and(|goes_on| goes_on == opens)));
+        }
+    });
+}
+
 /// One message at a time, sent just when the other side finds nothing and begins to wait: if it were overlooked, both would wait.
 #[test]
 fn a_message_that_comes_as_its_receiver_goes_to_sleep_is_seen() {

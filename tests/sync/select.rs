@@ -266,3 +266,35 @@ fn selects_against_cancellation() {
         });
     }
 }
+
+/// Who looks at the index only, and waits again, finds the same arm, and what it has received.
+#[test]
+fn an_arm_that_has_happened_stays_so_until_it_is_finished() {
+    use switchback::sync::Queue;
+    jumping().run(|| {
+        let (sender, receiver) = sync_channel(2);
+        let (other, others) = sync_channel(1);
+        let queue = Queue::unbounded();
+        sender.send(1).expect("room");
+        sender.send(2).expect("room");
+        queue.put(3).expect("it is open");
+        queue.put(4).expect("it is open");
+        let (mut value, mut more) = (Some(5), None);
+        let [mut received, mut empty] = [&receiver, &others].map(select::recv);
+        let (mut got, mut sent) = (select::get(&queue), select::send(&other, &mut value));
+        for _ in 0..2 {
+            assert_eq!(try_select(&mut [&mut received]), Some(0));
+            assert_eq!(try_select(&mut [&mut got]), Some(0));
+            assert_eq!(try_select(&mut [&mut sent]), Some(0));
+        }
+        assert_eq!(try_select(&mut [&mut empty]), Some(0));
+        let mut nothing = select::send(&other, &mut more);
+        for _ in 0..20 {
+            // Whichever it is, the others keep theirs.
+            assert_ne!(try_select(&mut [&mut nothing, &mut received, &mut empty, &mut got]), Some(0));
+        }
+        assert_eq!((received.finish(), empty.finish(), sent.finish()), (Ok(1), Ok(5), Ok(())));
+        assert_eq!(got.finish().expect("an item").value, 3);
+        assert_eq!((receiver.recv(), queue.get().expect("an item").value), (Ok(2), 4));
+    });
+}

@@ -98,3 +98,38 @@ fn a_cancelled_task_has_what_is_there() {
         assert_eq!(consumer.join().expect("it ends well"), CALLS as usize);
     });
 }
+
+/// What comes in such a turn is there as well, whatever was seen before it.
+#[test]
+fn a_cancelled_task_has_what_has_come_meanwhile() {
+    workers(1).run(|| {
+        let (sender, receiver) = mpsc::channel();
+        let (turns, consumer) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None::<task::Task>)));
+        let (their_turns, theirs) = (Rc::clone(&turns), Rc::clone(&consumer));
+        let other = task::spawn_local(move || {
+            while task::yield_now().is_ok() {
+                their_turns.set(their_turns.get() + 1);
+                if let Some(consumer) = theirs.take() {
+                    sender.send(5).expect("somebody listens");
+                    consumer.cancel();
+                }
+            }
+        });
+        let consuming = task::spawn_local(move || {
+            let event = Event::new();
+            event.set();
+            let calls_to_a_turn = || {
+                let before = turns.get();
+                (1..).find(|_| event.wait().is_err() || turns.get() != before)
+            };
+            calls_to_a_turn();
+            let calls = calls_to_a_turn().expect("a turn");
+            (1..calls).for_each(|_| event.wait().expect("it is set"));
+            consumer.set(task::current());
+            switchback::select! { recv(receiver) -> n => n }
+        });
+        assert_eq!(consuming.join().expect("it ends well"), Ok(Ok(5)));
+        other.cancel();
+        other.join().expect("it ends well");
+    });
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod inbox;
+mod notice;
 mod promise;
 mod thread;
 
@@ -13,9 +14,10 @@ use promise::{Promised, promise};
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{Location, resume_unwind};
+use std::mem;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, atomic};
 use std::task::{Context, Poll};
 use thread::{Hook, Message, Promising, Task};
 
@@ -121,6 +123,10 @@ impl HostBuilder {
     /// # Errors
     ///
     /// When the operating system refuses a thread.
+    ///
+    /// # Panics
+    ///
+    /// When the name has a zero byte in it.
     pub fn build(self) -> io::Result<Host> {
         let inbox = Arc::new(Inbox::new());
         let (name, hook, theirs) = (self.name, self.hook, inbox.clone());
@@ -197,7 +203,7 @@ where
     /// Sends a fresh one's body to its thread.
     fn begin(&mut self) {
         if let State::Fresh { .. } = self.state
-            && let State::Fresh { inbox, body, created_at } = std::mem::replace(&mut self.state, State::Over)
+            && let State::Fresh { inbox, body, created_at } = mem::replace(&mut self.state, State::Over)
         {
             let (id, (promise, promised)) = (inbox.new_id(), promise());
             let make = move || -> Box<dyn Task> {
@@ -241,6 +247,14 @@ impl<T, F> Drop for OnHost<T, F> {
         {
             inbox.push(Message::Cancel(*id));
         }
+    }
+}
+
+/// Goes on whatever `f`, a destructor or a waker of somebody's, does. Its message has been printed.
+fn guarded(f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        // Its destructor may panic as well.
+        mem::forget(payload);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a task on a host comes to, on its way to whoever waits for it.
 #![forbid(unsafe_code)]
 
+use super::guarded;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::mem;
@@ -39,7 +40,7 @@ impl<T> Promise<T> {
             // Neither wakers nor values are touched under the lock.
             drop(state);
             if let Some(waker) = waker {
-                waker.wake();
+                guarded(|| waker.wake());
             }
         } else {
             drop(state);
@@ -57,22 +58,26 @@ impl<T> Drop for Promise<T> {
 impl<T> Promised<T> {
     /// After it was ready, it is ready with nothing.
     pub(super) fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let mut state = self.0.lock();
-        match &mut *state {
-            State::Open(waker) => {
-                let old = match waker {
-                    Some(waker) if waker.will_wake(cx.waker()) => None,
-                    _ => waker.replace(cx.waker().clone()),
-                };
-                drop(state);
-                drop(old);
-                Poll::Pending
-            }
-            State::Kept(_) => match mem::replace(&mut *state, State::Over) {
-                State::Kept(outcome) => Poll::Ready(outcome),
-                _ => unreachable!("it was just that"),
-            },
-            State::Over => Poll::Ready(None),
+        let mut newest = None;
+        loop {
+            let mut state = self.0.lock();
+            let old = match &mut *state {
+                State::Open(Some(waker)) if waker.will_wake(cx.waker()) => None,
+                State::Open(waker) if newest.is_some() => mem::replace(waker, newest.take()),
+                State::Open(_) => {
+                    drop(state);
+                    newest = Some(cx.waker().clone());
+                    continue;
+                }
+                State::Kept(_) => match mem::replace(&mut *state, State::Over) {
+                    State::Kept(outcome) => return Poll::Ready(outcome),
+                    _ => unreachable!("it was just that"),
+                },
+                State::Over => return Poll::Ready(None),
+            };
+            drop(state);
+            drop(old);
+            return Poll::Pending;
         }
     }
 

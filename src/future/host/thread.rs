@@ -1,7 +1,9 @@
 //! The thread of a host, and the tasks on it.
 #![forbid(unsafe_code)]
 
+use super::guarded;
 use super::inbox::Inbox;
+use super::notice::Notice;
 use super::promise::Promise;
 use crate::future::stackful::Stackful;
 use std::any::Any;
@@ -11,7 +13,6 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// What is called around each resume of a task.
@@ -61,15 +62,16 @@ where
     fn close(&mut self, because: Option<Box<dyn Any + Send>>) {
         let future = self.future.take();
         let panicked = catch_unwind(AssertUnwindSafe(|| drop(future))).err();
-        self.promise.keep(because.or(panicked).map(Err));
+        let (first, second) = if because.is_some() { (because, panicked) } else { (panicked, None) };
+        guarded(|| drop(second));
+        self.promise.keep(first.map(Err));
     }
 }
 
 /// What wakes a task: puts its number into the inbox, unless it is there already.
 struct Alarm {
     id: u64,
-    /// Set by whoever wakes, cleared by the host before it polls.
-    is_set: AtomicBool,
+    notice: Notice,
     inbox: Arc<Inbox<Message>>,
 }
 
@@ -79,7 +81,7 @@ impl Wake for Alarm {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if !self.is_set.swap(true, Ordering::AcqRel) {
+        if self.notice.give() {
             self.inbox.push(Message::Wake(self.id));
         }
     }
@@ -97,7 +99,7 @@ pub(super) fn run(inbox: Arc<Inbox<Message>>, mut hook: Hook) {
     loop {
         match inbox.next() {
             Message::Start(id, make) => {
-                let alarm = Arc::new(Alarm { id, is_set: AtomicBool::new(false), inbox: inbox.clone() });
+                let alarm = Arc::new(Alarm { id, notice: Notice::new(), inbox: inbox.clone() });
                 let entry = Entry { task: make(), waker: Waker::from(alarm.clone()), alarm };
                 tasks.insert(id, entry);
                 poll(&mut tasks, id, &mut hook);
@@ -111,7 +113,7 @@ pub(super) fn run(inbox: Arc<Inbox<Message>>, mut hook: Hook) {
             Message::Stop => break,
         }
     }
-    guarded(|| inbox.close());
+    inbox.close();
     // In the order in which they began.
     for (_, entry) in tasks {
         close(entry, &mut hook);
@@ -122,7 +124,7 @@ pub(super) fn run(inbox: Arc<Inbox<Message>>, mut hook: Hook) {
 fn poll(tasks: &mut BTreeMap<u64, Entry>, id: u64, hook: &mut Hook) {
     let Some(Entry { task, alarm, waker }) = tasks.get_mut(&id) else { return };
     // Before the poll: a wake in the midst of it counts.
-    alarm.is_set.store(false, Ordering::Release);
+    alarm.notice.take();
     let mut has_ended = None;
     let hooked = hooked(hook, &mut || has_ended = Some(task.poll(waker)));
     if let (Some(false), Ok(())) = (has_ended, &hooked) {
@@ -153,12 +155,4 @@ fn hooked(hook: &mut Hook, f: &mut dyn FnMut()) -> Result<(), Box<dyn Any + Send
             f();
         }
     }))
-}
-
-/// Goes on whatever `f`, a destructor of somebody's, does. Its message has been printed.
-fn guarded(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its destructor may panic as well.
-        mem::forget(payload);
-    }
 }

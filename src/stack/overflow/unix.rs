@@ -9,7 +9,6 @@ use core::ffi::{c_int, c_void};
 use core::mem::{self, MaybeUninit};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::Once;
 
 const SIGNALS: [c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
 
@@ -37,8 +36,11 @@ impl Watch {
         if !super::wanted() {
             return Self { stack: None };
         }
-        static INSTALLED: Once = Once::new();
-        INSTALLED.call_once(install);
+        // No `Once`: one that another thread is at when a process forks is so in the child for ever.
+        static INSTALLED: AtomicBool = AtomicBool::new(false);
+        if !INSTALLED.swap(true, Ordering::Relaxed) {
+            install();
+        }
         Self { stack: alternate_stack() }
     }
 }

@@ -130,7 +130,7 @@ pub(in crate::stack) unsafe fn advise_guards(start: NonNull<u8>, len: usize, spa
             if done > 0 {
                 return done as usize / len;
             }
-            REFUSED.store(true, Ordering::Relaxed);
+            REFUSED.fetch_or(!is_passing(&io::Error::last_os_error()), Ordering::Relaxed);
         }
     }
     // SAFETY: each of them is the caller's.
@@ -297,6 +297,11 @@ pub(in crate::stack) fn is_out_of_memory(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOMEM))
 }
 
+/// Whether what was refused with an error may be granted soon: there was no memory for it just now, or a signal came.
+pub(in crate::stack) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EAGAIN | libc::EINTR))
+}
+
 /// Whether an error says that the memory would have to be locked and may not be (mmap(2), `EAGAIN`).
 pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN))
@@ -307,6 +312,8 @@ pub(in crate::stack) fn is_locked(error: &io::Error) -> bool {
 #[cfg(not(any(switchback_asan, switchback_tsan, switchback_valgrind)))]
 mod tests {
     use super::{advise_guard, advise_guards, faults, is_filled_at_once, page_size, reserve};
+    use crate::stack::Guard;
+    use core::mem::offset_of;
 
     /// What `f` finds, in a child that leaves without running anything else: all of it is so.
     #[track_caller]
@@ -339,6 +346,58 @@ mod tests {
                 faults(start.add(number * page).as_ptr()) == Some(is_real && [0, 2, 6, 7].contains(&number))
             });
             [is_locked, first, locked, others, are_there]
+        });
+    }
+
+    /// From now on the kernel refuses this thread a call, with an error, where an argument is this number (seccomp(2)).
+    fn refuse(call: libc::c_long, argument: usize, number: usize, error: i32) -> bool {
+        let word = offset_of!(libc::seccomp_data, args) + argument * size_of::<u64>();
+        let step = |code, k, unless| libc::sock_filter { code, jt: 0, jf: unless, k };
+        let (load, is, end) = (0x20, 0x15, 0x06); // BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K
+        let mut steps = [
+            step(load, offset_of!(libc::seccomp_data, nr) as u32, 0),
+            step(is, call as u32, 3),
+            step(load, word as u32, 0),
+            step(is, number as u32, 1),
+            step(end, libc::SECCOMP_RET_ERRNO | error as u32, 0),
+            step(end, libc::SECCOMP_RET_ALLOW, 0),
+        ];
+        let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+        // SAFETY: the program is there, and it only refuses.
+        unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1_usize, 0_usize, 0_usize, 0_usize) == 0
+                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER as usize, &raw const program) == 0
+        }
+    }
+
+    /// What there was no memory for is asked for again, and what is not known, or not allowed, is not.
+    #[test]
+    fn guards_are_given_up_for_good_only_where_the_refusal_stays() {
+        let is_taken = Guard::is_advice_taken();
+        // SAFETY: the pages are the child's own, and nobody uses them.
+        assert_in_child(|| unsafe {
+            let page = page_size();
+            let Ok(start) = reserve(32 * page, true) else { return [false; 5] };
+            let mut place = 0;
+            let mut next = |pages: usize| {
+                place += pages;
+                start.add((place - pages) * page)
+            };
+            // Those of one page are made by one call for all of them, or not at all.
+            let is_seen = refuse(libc::SYS_madvise, 1, page, libc::EPERM)
+                && advise_guards(next(2), page, page, 2) == 2
+                && refuse(libc::SYS_process_madvise, 2, 3, libc::ENOMEM)
+                && refuse(libc::SYS_madvise, 1, 2 * page, libc::ENOMEM)
+                && refuse(libc::SYS_process_madvise, 2, 4, libc::EPERM)
+                && refuse(libc::SYS_madvise, 1, 3 * page, libc::EINVAL);
+            let now_not =
+                advise_guards(next(3), page, page, 3) == 0 && Guard::Advice.install(next(2), 2 * page).is_ok();
+            let asked_again = advise_guards(next(2), page, page, 2) == 2;
+            let passes = Guard::has_been_refused() && Guard::is_advice_taken();
+            let never = advise_guards(next(4), page, page, 4) == 0 && Guard::Advice.install(next(3), 3 * page).is_ok();
+            let stays = advise_guards(next(2), page, page, 2) == 0 && !Guard::is_advice_taken();
+            // Kernels differ, and there may be none of all this.
+            [now_not, asked_again, passes, never, stays].map(|is_so| is_so || !is_taken || !is_seen)
         });
     }
 

@@ -169,6 +169,11 @@ pub(in crate::stack) fn is_out_of_memory(error: &io::Error) -> bool {
     matches!(code, Some(ERROR_NOT_ENOUGH_MEMORY | ERROR_COMMITMENT_LIMIT))
 }
 
+/// Of guards, which are never refused here.
+pub(in crate::stack) fn is_passing(_error: &io::Error) -> bool {
+    false
+}
+
 /// Windows does not say this.
 pub(in crate::stack) fn is_locked(_error: &io::Error) -> bool {
     false

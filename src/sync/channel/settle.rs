@@ -1,7 +1,7 @@
 //! Who gets what, while the latch is held.
 #![forbid(unsafe_code)]
 
-use super::{Channel, Claimed, GIVERS, Held, NO_RECEIVER, Ordering, Queues, TAKERS, TrySendError, Waiter, Wake};
+use super::{Channel, Claimed, GIVERS, Held, NO_RECEIVER, Ordering, Place, Queues, TAKERS, TrySendError, Waiter, Wake};
 
 impl<T> Waiter<T> {
     /// Whether both are of the same wait, which cannot give to itself.
@@ -97,7 +97,7 @@ impl<T> Channel<T> {
             return (Some(value), Wake::Nobody);
         }
         match next_giver(queues) {
-            Some((value, wake)) => (Some(value), wake),
+            Some((_, value, wake)) => (Some(value), wake),
             None => (None, Wake::Nobody),
         }
     }
@@ -128,14 +128,11 @@ impl<T> Channel<T> {
             std::mem::replace(&mut last, next).send();
         }
         while !queues.givers.is_empty() && !self.buffer.is_full() {
-            let place = queues.givers.front_place();
-            let Some((value, next)) = next_giver(queues) else { break };
+            let Some((place, value, next)) = next_giver(queues) else { break };
             std::mem::replace(&mut last, next).send();
             if let Err(value) = self.buffer.push(value) {
                 // Somebody who had looked at the flags before was quicker. It is told already; the message stays in line.
-                if let Some(place) = place {
-                    queues.givers.push_at(place, (value, Waiter::Gone));
-                }
+                queues.givers.push_at(place, (value, Waiter::Gone));
                 break;
             }
         }
@@ -144,7 +141,7 @@ impl<T> Channel<T> {
 
     /// The first taker for whom there is something. One that waits for several things may be a giver too.
     #[inline(always)]
-    fn servable(&self, queues: &Queues<T>) -> Option<super::Place> {
+    fn servable(&self, queues: &Queues<T>) -> Option<Place> {
         let is_there = !self.buffer.is_empty();
         if !is_there && queues.givers.is_empty() {
             return None;
@@ -177,7 +174,7 @@ impl<T> Channel<T> {
 
 /// Gives a message to a taker, or back if that one does not wait any more.
 #[inline(always)]
-fn hand<T>(queues: &mut Held<'_, Queues<T>>, place: super::Place, taker: Waiter<T>, value: T) -> Result<Wake<T>, T> {
+fn hand<T>(queues: &mut Held<'_, Queues<T>>, place: Place, taker: Waiter<T>, value: T) -> Result<Wake<T>, T> {
     match taker {
         Waiter::One(resumer) => match resumer.claim() {
             Some(claimed) => Ok(Wake::One(claimed, Some(value))),
@@ -194,8 +191,8 @@ fn hand<T>(queues: &mut Held<'_, Queues<T>>, place: super::Place, taker: Waiter<
     }
 }
 
-/// Takes the message of the first giver that waits. Those of others are kept for them.
-fn next_giver<T>(queues: &mut Held<'_, Queues<T>>) -> Option<(T, Wake<T>)> {
+/// Takes the message of the first giver that waits, and says where that was. Those of others are kept for them.
+fn next_giver<T>(queues: &mut Held<'_, Queues<T>>) -> Option<(Place, T, Wake<T>)> {
     while let Some((place, (value, giver))) = queues.givers.pop() {
         let claimed = match giver {
             Waiter::One(resumer) => resumer.claim().map(|claimed| Wake::One(claimed, None)),
@@ -203,9 +200,55 @@ fn next_giver<T>(queues: &mut Held<'_, Queues<T>>) -> Option<(T, Wake<T>)> {
             Waiter::Gone => Some(Wake::Nobody),
         };
         match claimed {
-            Some(wake) => return Some((value, wake)),
+            Some(wake) => return Some((place, value, wake)),
             None => drop(queues.kept.insert(place, value)),
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Channel, Waiter};
+    use crate::scheduler::{Resumer, suspend};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    /// There was room for it, until somebody was quicker: it stays in line at the place of its giver, and not of one before who has
+    /// left.
+    #[test]
+    fn a_message_that_stays_in_line_is_not_given_back_to_another_giver() {
+        let (channel, is_over) = (Channel::new(Some(1)), AtomicBool::new(false));
+        thread::scope(|s| {
+            s.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = channel.buffer.push(0);
+                    channel.buffer.pop(false);
+                }
+            });
+            let mut back = Some(1);
+            for _ in 0..if cfg!(switchback_valgrind) { 500 } else { 50_000 } {
+                let mut over = None;
+                let _ = suspend(|resumer: Resumer<Option<i32>>| {
+                    over = Some(Waiter::One(resumer.another()));
+                    let _ = resumer.send(None);
+                });
+                let _ = suspend(|resumer: Resumer<Option<i32>>| {
+                    let mut queues = channel.waiting.queues.lock();
+                    let left = over.take().map(|over| queues.givers.push((1, over)));
+                    let place = queues.givers.push((2, Waiter::One(resumer)));
+                    let wake = channel.pump(&mut queues);
+                    drop(queues);
+                    wake.send();
+                    back = left.and_then(|left| channel.withdraw(left));
+                    channel.withdraw(place);
+                });
+                if back != Some(1) {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(back, Some(1));
+        });
+    }
 }

@@ -260,7 +260,9 @@ impl<'a, T, S> Getting<'a, T, S> {
 
 impl<T: Send, S: Store<T> + Send> Step for Getting<'_, T, S> {
     fn poll(&mut self) -> bool {
-        self.result = self.queue.try_get().map_err(|_| RecvError).transpose();
+        if self.result.is_none() {
+            self.result = self.queue.try_get().map_err(|_| RecvError).transpose();
+        }
         self.result.is_some()
     }
 

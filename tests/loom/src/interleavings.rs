@@ -4,6 +4,7 @@
 
 use super::atomic::{AtomicU64, Ordering};
 use super::inbox::{Inbox, Linked, Put};
+use super::notice::Notice;
 use super::word::{Generation, JoinWord, ParkWord, WaitWord};
 use core::ptr::{self, NonNull};
 use loom::cell::UnsafeCell;
@@ -449,5 +450,24 @@ fn a_notice_is_not_lost_whenever_it_comes() {
         for other in others {
             other.join().expect("it ends well");
         }
+    });
+}
+
+#[test]
+fn a_host_polls_after_each_wake_or_is_told() {
+    loom::model(|| {
+        let shared = Arc::new((Notice::new(), AtomicBool::new(false)));
+        assert!(shared.0.give(), "the host has been told once");
+        let waker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                shared.1.store(true, Ordering::Relaxed);
+                shared.0.give()
+            })
+        };
+        shared.0.take();
+        let is_seen = shared.1.load(Ordering::Relaxed); // the poll
+        let is_told = waker.join().expect("it ends well");
+        assert!(is_seen || is_told, "a wake that is lost");
     });
 }
