@@ -1,12 +1,13 @@
 /* What other threads and signals do at the same time. Linked with the library by tests/capi.rs. */
 
-#define _GNU_SOURCE
+#define _DEFAULT_SOURCE 1
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <switchback.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ int poll(struct pollfd *fds, nfds_t count, int milliseconds) {
     }
     longest.tv_sec = milliseconds / 1000;
     longest.tv_nsec = milliseconds % 1000 * 1000000L;
-    return ppoll(fds, count, milliseconds < 0 ? NULL : &longest, NULL);
+    return (int)syscall(SYS_ppoll, fds, count, milliseconds < 0 ? NULL : &longest, NULL, (size_t)0);
 }
 
 /* A signal that comes while the system is asked makes no failure of it. */
