@@ -34,7 +34,11 @@ extern "C" {
 uint32_t swb_version(void);
 
 /* What calls return. Negative: it did not do what it says. A refusal has changed nothing. */
-typedef enum swb_status {
+typedef enum swb_status
+#ifdef __cplusplus
+    : int32_t /* as in C: so a body may end with a number of its own */
+#endif
+{
     SWB_OK = 0,            /* done; of a yield: a value was sent */
     SWB_YIELDED = 1,       /* the coroutine has yielded a value, and is suspended */
     SWB_RETURNED = 2,      /* the coroutine has returned a value, and has finished */
@@ -146,7 +150,8 @@ swb_status swb_close(swb_co *co, uintptr_t *out);
 /*
  * Closes the coroutine and frees the handle. NULL is SWB_INVALID. If the body ignores the exit, its stack is leaked with all that is
  * on it, which is reported, and this returns SWB_IGNORED; if it ends with an error, SWB_THROWN, and the error is lost: swb_close() first
- * if you want it. The handle is gone in both cases. Refused, and the handle kept: SWB_RUNNING, SWB_WRONG_THREAD, SWB_INVALID.
+ * if you want it; SWB_ABANDONED: leaked, too. The handle is gone in all of these. A coroutine that one which is leaked delegates to stays
+ * SWB_RUNNING for ever. Refused, and the handle kept: SWB_RUNNING, SWB_WRONG_THREAD, SWB_INVALID.
  */
 swb_status swb_destroy(swb_co *co);
 
@@ -163,7 +168,7 @@ typedef enum swb_state_code {
     SWB_STATE_CREATED = 1,
     SWB_STATE_SUSPENDED = 2,
     SWB_STATE_RUNNING = 3, /* it runs, or has resumed what runs, or another one delegates to it */
-    SWB_STATE_FINISHED = 4
+    SWB_STATE_FINISHED = 4 /* or abandoned */
 } swb_state_code;
 swb_state_code swb_state(swb_co *co);
 
@@ -200,6 +205,7 @@ swb_status swb_raise(swb_co *self, int32_t code, void *data);
  * Times are nanoseconds. A timeout of 0 does not wait for long, SWB_FOREVER is none. Calls that wait suspend the task and not its
  * thread; outside of tasks they block the thread, which cannot be cancelled. Where one would have to wait it returns SWB_CANCELLED
  * at once in a task that was cancelled, and so does each further call, until its function returns; except inside of swb_shield().
+ * swb_task_yield(), swb_sleep(), swb_park() and those that wait for descriptors do so too where there is nothing to wait for.
  */
 #define SWB_FOREVER UINT64_MAX
 
@@ -292,7 +298,7 @@ swb_status swb_channel_send(swb_channel *channel, uintptr_t value, uint64_t time
 /* Receives. SWB_OK; SWB_CLOSED: it was closed, and is empty; SWB_TIMED_OUT, SWB_CANCELLED, SWB_INVALID. */
 swb_status swb_channel_recv(swb_channel *channel, uintptr_t *value, uint64_t timeout);
 
-/* Nothing is sent any more. What is in it can be received. SWB_CLOSED if it was closed before. */
+/* No further call sends; one that waits for room still does. What is in it can be received. SWB_CLOSED if it was closed before. */
 swb_status swb_channel_close(swb_channel *channel);
 
 /* Closes it, drops what is in it, and frees the handle. Who waits in it gets SWB_CLOSED. */
@@ -304,9 +310,11 @@ swb_status swb_mutex_create(swb_mutex **mutex);
 
 /* SWB_OK; SWB_TIMED_OUT, SWB_CANCELLED, SWB_INVALID: it is not locked. */
 swb_status swb_mutex_lock(swb_mutex *mutex, uint64_t timeout);
+
+/* Gives it to the next. It is not asked who has locked it: a task may, and another one unlock. SWB_NOT_LOCKED: nobody has it. */
 swb_status swb_mutex_unlock(swb_mutex *mutex);
 
-/* Frees it. SWB_BUSY if somebody has it. */
+/* Frees it. SWB_BUSY if somebody has it. Whoever comes to lock it meanwhile gets SWB_INVALID. */
 swb_status swb_mutex_destroy(swb_mutex *mutex);
 
 /* ---- The suspension primitive: a callback becomes a call that waits -------------------------------------------------------- */

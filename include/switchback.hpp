@@ -2,12 +2,15 @@
 //
 // A body may throw: what it throws comes out of the call that has resumed it. When a generator is closed, its yield throws
 // swb::closed, so that destructors run; let it pass. Nothing is thrown through the library: both stop at the body's own trampoline.
-// Do not yield inside of a catch block: the exceptions that are being handled are the thread's.
+// Do not yield inside of a catch block: the exceptions that are being handled are the thread's. A generator that is destroyed by its own
+// body, or on another thread, is leaked, with what the body has captured.
 #ifndef SWITCHBACK_HPP
 #define SWITCHBACK_HPP
 
 #include <switchback.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <iterator>
@@ -62,18 +65,21 @@ public:
     generator(const generator &) = delete;
     generator &operator=(const generator &) = delete;
     ~generator() {
-        // A body that has ignored its end is leaked, and may still look at what it has captured.
-        if (co_ != nullptr && swb_destroy(co_) == SWB_IGNORED) state_.release();
+        if (co_ == nullptr) return;
+        // A body that has ignored its end, or is running, or another thread's, is leaked, and may still look at what it has captured.
+        const swb_status status = swb_destroy(co_);
+        if (status != SWB_OK && status != SWB_THROWN) static_cast<void>(state_.release());
     }
 
     // The next value, or null at the end. It is the body's, until the generator is resumed.
     const T *next() {
         std::uintptr_t value = 0;
+        state *const mine = state_.get(); // the body may move or destroy this generator
         const swb_status status = swb_resume(co_, &value);
         if (status == SWB_YIELDED) return reinterpret_cast<const T *>(value);
-        if (state_ && state_->failure) {
+        if (mine != nullptr && mine->failure) {
             std::exception_ptr failure;
-            std::swap(failure, state_->failure);
+            std::swap(failure, mine->failure);
             std::rethrow_exception(failure);
         }
         if (status != SWB_RETURNED && status != SWB_FINISHED && status != SWB_EXIT) throw error(status);

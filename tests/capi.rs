@@ -198,6 +198,17 @@ fn a_range_for_goes_over_a_coroutine() {
 }
 
 #[test]
+fn generators_go_at_unusual_times() {
+    with_each("tests/capi/wrapper.cpp", |program| assert_eq!(run(program), "all is well\n"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn other_threads_and_signals_come_by() {
+    with_each("tests/capi/races.c", |program| assert_eq!(run(program), "all is well\n"));
+}
+
+#[test]
 fn the_header_declares_what_the_libraries_export() {
     // A declaration is a line that begins with a type and names one function before its parenthesis.
     let header = text("include/switchback.h") + &text("include/switchback_inline.h");

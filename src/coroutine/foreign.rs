@@ -115,6 +115,12 @@ impl<Y, S, R, E> Coroutine<Y, S, R, E> {
         pool::limit(Control::header(self.raw.control)).addr()..self.raw.control.addr().get()
     }
 
+    /// Whether its thread is ending, and its body will never run again, nor clean up.
+    #[cold]
+    pub(crate) fn is_abandoned(&self) -> bool {
+        matches!(self.raw.control().standing(), Standing::Abandoned)
+    }
+
     /// Leaves a coroutine that has ignored its exit as it is, for ever, and reports it: what a drop does where it must not unwind
     /// the body.
     #[cold]

@@ -47,8 +47,15 @@ fn ready(fd: RawFd, direction: Direction) -> io::Result<()> {
         Direction::Write => libc::POLLOUT,
     };
     let mut asked = libc::pollfd { fd, events, revents: 0 };
-    // SAFETY: it is asked about one descriptor, of any number, and does not wait.
-    match unsafe { libc::poll(&raw mut asked, 1, 0) } {
+    let found = loop {
+        // SAFETY: it is asked about one descriptor, of any number, and does not wait.
+        let found = unsafe { libc::poll(&raw mut asked, 1, 0) };
+        // It does not wait, but a signal that comes meanwhile interrupts it all the same, and SA_RESTART is not for it.
+        if found != -1 || io::Error::last_os_error().kind() != ErrorKind::Interrupted {
+            break found;
+        }
+    };
+    match found {
         0 => Err(ErrorKind::WouldBlock.into()),
         1 if asked.revents & libc::POLLNVAL != 0 => Err(io::Error::from_raw_os_error(libc::EBADF)),
         1 => Ok(()),

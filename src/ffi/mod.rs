@@ -63,7 +63,7 @@ extern "C" fn swb_last_error() -> *const c_char {
 }
 
 /// What reports are given to.
-type ReportHook = unsafe extern "C" fn(data: *mut c_void, text: *const c_char);
+type ReportHook = unsafe extern "C-unwind" fn(data: *mut c_void, text: *const c_char);
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_set_report_hook(hook: Option<ReportHook>, data: *mut c_void) -> status::Status {

@@ -13,6 +13,8 @@ use std::time::Duration;
 struct Lock {
     permit: Semaphore,
     is_locked: AtomicBool,
+    /// Its handle is gone: who gets the permit passes it on.
+    is_gone: AtomicBool,
 }
 
 static LOCKS: Table<Lock> = Table::new();
@@ -24,6 +26,7 @@ impl Lock {
             nanoseconds => self.permit.acquire_timeout(Duration::from_nanos(nanoseconds)),
         };
         match waited {
+            Ok(Some(_)) if self.is_gone.load(Ordering::Acquire) => Status::Invalid,
             Ok(Some(permit)) => {
                 permit.forget();
                 self.is_locked.store(true, Ordering::Release);
@@ -49,7 +52,8 @@ unsafe extern "C" fn swb_mutex_create(handle: *mut Shared) -> Status {
         if handle.is_null() {
             return Status::Invalid;
         }
-        let lock = Lock { permit: Semaphore::new(1), is_locked: AtomicBool::new(false) };
+        let lock =
+            Lock { permit: Semaphore::new(1), is_locked: AtomicBool::new(false), is_gone: AtomicBool::new(false) };
         let Some(number) = LOCKS.insert(Arc::new(lock)) else { return Status::Busy };
         // SAFETY: by the caller's word (invariant 41); it is not null.
         unsafe { handle.write(ptr::without_provenance_mut(number)) };
@@ -69,9 +73,15 @@ extern "C" fn swb_mutex_unlock(handle: Shared) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_mutex_destroy(handle: Shared) -> Status {
-    guarded(|| match LOCKS.get(handle.addr()) {
+    guarded(|| {
+        let Some(lock) = LOCKS.get(handle.addr()) else { return Status::Invalid };
         // Whoever has it, or waits for it, could not give it away any more.
-        Some(lock) if lock.permit.try_acquire().is_none() => Status::Busy,
-        _ => LOCKS.remove(handle.addr()).map_or(Status::Invalid, |_| Status::Ok),
+        let Some(_permit) = lock.permit.try_acquire() else { return Status::Busy };
+        if LOCKS.remove(handle.addr()).is_none() {
+            return Status::Invalid;
+        }
+        // Some may have looked it up before, and wait for the permit that is dropped here.
+        lock.is_gone.store(true, Ordering::Release);
+        Status::Ok
     })
 }

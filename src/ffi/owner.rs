@@ -276,6 +276,9 @@ unsafe extern "C" fn swb_throw_exit(handle: Handle, out: *mut usize) -> Status {
 fn close(slot: &'static Slot) -> Result<(Status, Option<usize>), Status> {
     let closed = here(|here| {
         slot.borrow(|co| {
+            if co.as_ref().is_some_and(Co::is_abandoned) {
+                return Err(CloseError::Leaked);
+            }
             let outer = here.current.replace(Some(slot));
             let closed = co.as_mut().map_or(Ok(None), Co::close);
             here.current.set(outer);
