@@ -37,7 +37,7 @@
 // | question | file |
 // |---|---|
 // | where does the memory come from? | `slab.rs`; what it asks of the system is `system/` |
-// | what stops a stack from growing into its neighbour? | `guard.rs` |
+// | what stops a stack from growing into its neighbour? | `guard.rs`; how many mappings that may take, `mappings.rs` |
 // | what is told when one tries? | `overflow/` |
 // | how is one reused? | `pool.rs`, with what a thread has in `register.rs`; what lies at its top is `header.rs` |
 // | what keeps its memory for how long? | `shared.rs`, by `depot.rs` |
@@ -54,6 +54,7 @@ pub(crate) mod fork;
 mod guard;
 mod guarded;
 mod header;
+mod mappings;
 mod notices;
 mod overflow;
 pub(crate) mod pool;

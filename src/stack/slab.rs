@@ -24,6 +24,7 @@ use super::class::{CLASSES, Class};
 use super::error::StackError;
 use super::fork::Lock;
 use super::guard::Guard;
+use super::mappings;
 use super::system::{self, Locked};
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -292,7 +293,7 @@ fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
     let spacing = guard_len() + class.size();
     let failed = |failed| StackError::os(failed, spacing, stacks());
     if may_cost_mappings(stock.newest) {
-        leave_mappings(spacing)?;
+        mappings::leave_some(spacing, CARVED.load(Ordering::Relaxed), stacks)?;
     }
     if let Some(slot) = stock.newest.and_then(|newest| newest.carve(class, &mut stock.guarded)) {
         return slot.map_err(failed);
@@ -307,26 +308,6 @@ fn carve(stock: &mut Stock, class: Class) -> Result<Slot, StackError> {
 fn may_cost_mappings(newest: Option<&Reservation>) -> bool {
     let is_allowed_by_slot = newest.is_some_and(|newest| !newest.usable.load(Ordering::Relaxed));
     is_allowed_by_slot || Guard::in_use() == Guard::Protection || Guard::has_been_refused()
-}
-
-/// Refuses when the mappings that the process may have are nearly used up: the last ones are for its heap and its
-/// threads, which would end it otherwise.
-fn leave_mappings(spacing: usize) -> Result<(), StackError> {
-    /// How many there were at the last count, and how many stacks then.
-    static COUNTED: Mutex<(usize, usize)> = Mutex::new((0, 0));
-    /// How many are left, and how many stacks are made without a count when they are far away.
-    const LEFT: usize = 2_000;
-    const STEP: usize = 1_024;
-    let Some(most) = system::most_mappings_cached() else { return Ok(()) };
-    let stacks_ever = CARVED.load(Ordering::Relaxed);
-    let mut counted = COUNTED.lock();
-    // Two for each stack, and room for what the rest of the process does meanwhile.
-    let at_most = |(mappings, stacks): (usize, usize)| mappings + 2 * (stacks_ever - stacks.min(stacks_ever));
-    let left = LEFT.min(most / 16);
-    if stacks_ever.is_multiple_of(STEP) || at_most(*counted) + left >= most {
-        *counted = (system::mappings().unwrap_or(2 * stacks_ever), stacks_ever);
-    }
-    if at_most(*counted) + left < most { Ok(()) } else { Err(StackError::mappings(most, spacing, stacks())) }
 }
 
 /// Makes a reservation that is twice as large as the last, or as large as the system allows.
