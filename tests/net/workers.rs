@@ -97,7 +97,11 @@ fn several_workers_wait_for_one_socket() {
         }
         for server in servers.into_iter().flatten() {
             server.cancel();
-            assert!(server.join().expect("no panic").is_err());
+            match server.join() {
+                Ok(ended) => assert!(ended.is_err()),
+                // The others were quicker, and it has not begun.
+                Err(error) => assert!(error.cancelled().is_some(), "{error}"),
+            }
         }
     });
 }
