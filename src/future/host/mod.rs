@@ -253,8 +253,8 @@ impl<T, F> Drop for OnHost<T, F> {
 /// Goes on whatever `f`, a destructor or a waker of somebody's, does. Its message has been printed.
 fn guarded(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its destructor may panic as well.
-        mem::forget(payload);
+        // Its destructor may panic as well; what that leaves is left.
+        mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
     }
 }
 
