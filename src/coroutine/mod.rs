@@ -40,6 +40,7 @@ pub use iter::Values;
 pub use report::{Description, Event, Report, set_report_hook};
 pub(crate) use report::{abort, report};
 pub use scoped::{Scoped, scoped, try_scoped};
+pub(crate) use unwind::lose;
 pub use yielder::Yielder;
 
 use crate::stack::Class;

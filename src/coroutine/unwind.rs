@@ -40,7 +40,7 @@ pub(super) fn drop_caught<T>(value: T) -> Result<(), Box<dyn Any + Send>> {
 
 /// Drops what a panic carries that nobody is to hear of. Its destructor may panic as well, and so may that of what that
 /// panic carries, and so on: the second is not dropped any more.
-pub(super) fn lose(payload: Box<dyn Any + Send>) {
+pub(crate) fn lose(payload: Box<dyn Any + Send>) {
     mem::forget(drop_caught(payload));
 }
 

@@ -33,7 +33,7 @@ pub(crate) struct Running {
     pub(super) shield: Cell<u32>,
     /// How many calls have returned `Cancelled` in a row.
     pub(super) ignored: Cell<u32>,
-    /// How many calls had what they would have waited for: see [`take_turn`].
+    /// How many calls that could have waited there were since the others had their turn: see [`take_turn`].
     in_a_row: Cell<u32>,
     /// How many notices of wakers its awaits have used up.
     pub(super) used_up: Cell<u64>,
@@ -43,7 +43,7 @@ pub(crate) struct Running {
     pub(super) waits_for: Cell<(&'static str, Option<u64>)>,
 }
 
-/// After so many calls that need not wait, the others run.
+/// After so many calls that could have waited, the others run.
 const IN_A_ROW: u32 = 1024;
 
 /// What a wait is for that does not say so: see [`tell_wait`].
@@ -238,8 +238,8 @@ impl Running {
     }
 }
 
-/// Counts calls that could wait: a task whose calls never have to would keep all others of its worker waiting, so after so many of
-/// them these run: whether they just have. Outside of tasks nothing is to be done, as threads are stopped by the system.
+/// Counts calls that can wait, whether they do or not: a task whose calls never have to would keep all others of its worker waiting, so
+/// after so many of them these run. Returns whether they just have. Outside of tasks nothing is to be done, as threads are stopped by the system.
 #[inline(always)]
 pub(crate) fn take_turn(calls: u32) -> bool {
     Current::with(|current| {

@@ -6,7 +6,7 @@ use super::header::{Header, Joiner, TaskRef};
 use super::join::JoinError;
 use crate::Yielder;
 use crate::cancelled::{CancelReason, Cancelled};
-use crate::coroutine::Event;
+use crate::coroutine::{Event, lose};
 use core::ptr::{self, NonNull};
 use parking_lot::Mutex;
 use std::panic::{self, AssertUnwindSafe};
@@ -58,8 +58,7 @@ pub(super) fn drop_quietly<T>(value: Option<T>) {
         && let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value)))
     {
         core::hint::cold_path();
-        // What that panics with in its turn is left.
-        core::mem::forget(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
+        lose(payload);
     }
 }
 

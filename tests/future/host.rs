@@ -247,9 +247,9 @@ fn a_panic_at_the_end_of_the_host_comes_out_too() {
     assert!(payload.downcast_ref::<String>().is_some_and(|words| words.contains("nobody drops it")));
 }
 
+/// A host whose hook panics then, once.
 #[cfg(panic = "unwind")]
-#[test]
-fn a_hook_that_panics_ends_the_task_with_that() {
+fn panicking_at_the_second_resume() -> Host {
     let mut calls = 0;
     let host = Host::builder().enter(move |resume| {
         calls += 1;
@@ -258,7 +258,13 @@ fn a_hook_that_panics_ends_the_task_with_that() {
         }
         resume();
     });
-    let host = host.build().expect("a thread");
+    host.build().expect("a thread")
+}
+
+#[cfg(panic = "unwind")]
+#[test]
+fn a_hook_that_panics_ends_the_task_with_that() {
+    let host = panicking_at_the_second_resume();
     let left = Arc::new(AtomicUsize::new(0));
     let inside = left.clone();
     let task = stackful_on(&host, move |cx| {
@@ -322,15 +328,7 @@ fn the_hooks_panic_wins_over_what_its_task_leaves_with() {
             panic!("on purpose");
         }
     }
-    let mut calls = 0;
-    let host = Host::builder().enter(move |resume| {
-        calls += 1;
-        if calls == 2 {
-            std::panic::panic_any("in the hook");
-        }
-        resume();
-    });
-    let host = host.build().expect("a thread");
+    let host = panicking_at_the_second_resume();
     let task = stackful_on(&host, move |cx| {
         if cx.await_(soon()).is_err() {
             std::panic::panic_any(Bomb);

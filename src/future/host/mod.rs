@@ -9,6 +9,7 @@ mod thread;
 use super::awaiter::Awaiter;
 use super::stackful::Stackful;
 use crate::cancelled::{CancelReason, Cancelled};
+use crate::coroutine::lose;
 use inbox::Inbox;
 use promise::{Promised, promise};
 use std::fmt;
@@ -253,8 +254,7 @@ impl<T, F> Drop for OnHost<T, F> {
 /// Goes on whatever `f`, a destructor or a waker of somebody's, does. Its message has been printed.
 fn guarded(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its destructor may panic as well; what that leaves is left.
-        mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+        lose(payload);
     }
 }
 
