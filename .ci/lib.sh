@@ -221,6 +221,5 @@ less_debug_info() { export CARGO_PROFILE_DEV_DEBUG=limited; }
 
 # Optimised, with debug assertions: instead of a build with the one and a build with the other, which .ci/full has.
 both_in_one() { export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16; }
-each_by_itself() { unset CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS CARGO_PROFILE_RELEASE_CODEGEN_UNITS; }
 
 doctests() { counted cargo test --locked --doc "$@"; }
