@@ -1,5 +1,6 @@
 //! Unix: the handler, and the stacks that it runs on.
 
+use super::super::fork::Lock;
 use super::super::header::{self, Occupant};
 use super::super::slab::{self, Slot};
 use super::super::system;
@@ -36,11 +37,14 @@ impl Watch {
         if !super::wanted() {
             return Self { stack: None };
         }
-        // No `Once`: one that another thread is at when a process forks is so in the child for ever.
-        static INSTALLED: AtomicBool = AtomicBool::new(false);
-        if !INSTALLED.swap(true, Ordering::Relaxed) {
+        // A thread that is not the first waits until the handlers are there: its coroutine may overflow at once.
+        static INSTALLED: Lock<bool> = Lock::new(false);
+        let mut installed = INSTALLED.lock();
+        if !*installed {
             install();
+            *installed = true;
         }
+        drop(installed);
         Self { stack: alternate_stack() }
     }
 }
