@@ -29,8 +29,8 @@ extern "C" {
 /* ---- What is the library's own, and may change with any version ------------------------------------------------------------ */
 
 /* Takes what has come of a resume, or of a yield, that is not just a value. The number is that of the layout below. */
-swb_status swb_inline_resumed_2(swb_co *co, uintptr_t kind, uintptr_t word, void *from, uintptr_t *out);
-swb_status swb_inline_woken_2(swb_co *self, uintptr_t kind, uintptr_t word, uintptr_t second, uintptr_t *sent);
+swb_status swb_inline_resumed_3(swb_co *co, uintptr_t kind, uintptr_t word, void *from, uintptr_t *out);
+swb_status swb_inline_woken_3(swb_co *self, uintptr_t kind, uintptr_t word, uintptr_t second, uintptr_t *sent);
 
 /* The parts of a coroutine's control block that are used here: Control of src/coroutine/control.rs. */
 struct swb_inline_control {
@@ -43,9 +43,8 @@ struct swb_inline_control {
 /* What a handle points to, but for its lowest bits: Slot of src/ffi/slot.rs. */
 struct swb_inline_slot {
     swb_co *stamp; /* the handle that is good */
-    uintptr_t thread;
+    uintptr_t key; /* that, and its thread */
     struct swb_inline_control *control;
-    struct swb_inline_slot **current; /* the thread's innermost coroutine */
     uintptr_t limit, length; /* of its stack */
 };
 
@@ -91,16 +90,18 @@ enum { SWB_INLINE_NUMBERS = 63, SWB_INLINE_RUNNING = 3, SWB_INLINE_YIELDED = 0, 
         (second) = second_; \
     } while (0)
 
-SWB_INLINE_FUNCTION uintptr_t swb_inline_stack_pointer(void) {
-    uintptr_t pointer;
-    __asm__ __volatile__("mov {%%rsp, %0|%0, rsp}" : "=r"(pointer));
-    return pointer;
+/* How far the stack pointer is above `*limit`. */
+SWB_INLINE_FUNCTION uintptr_t swb_inline_above(const uintptr_t *limit) {
+    uintptr_t above;
+    __asm__ __volatile__("mov {%%rsp, %0|%0, rsp}\n\tsub {%1, %0|%0, %1}" : "=&r"(above) : "m"(*limit) : "cc");
+    return above;
 }
 
-SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
-    uintptr_t pointer;
-    __asm__("mov {%%fs:0, %0|%0, QWORD PTR fs:[0]}" : "=r"(pointer));
-    return pointer;
+/* What a slot's key is, if the handle is good on this thread. */
+SWB_INLINE_FUNCTION uintptr_t swb_inline_key(swb_co *co) {
+    uintptr_t key = (uintptr_t)co;
+    __asm__("xor {%%fs:0, %0|%0, QWORD PTR fs:[0]}" : "+r"(key) : : "cc");
+    return key;
 }
 
 #else /* aarch64 */
@@ -155,16 +156,18 @@ SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
         (from) = from_; \
     } while (0)
 
-SWB_INLINE_FUNCTION uintptr_t swb_inline_stack_pointer(void) {
+/* How far the stack pointer is above `*limit`. */
+SWB_INLINE_FUNCTION uintptr_t swb_inline_above(const uintptr_t *limit) {
     uintptr_t pointer;
     __asm__ __volatile__("mov %0, sp" : "=r"(pointer));
-    return pointer;
+    return pointer - __atomic_load_n(limit, __ATOMIC_RELAXED);
 }
 
-SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
-    uintptr_t pointer;
-    __asm__("mrs %0, tpidr_el0" : "=r"(pointer));
-    return pointer;
+/* What a slot's key is, if the handle is good on this thread. */
+SWB_INLINE_FUNCTION uintptr_t swb_inline_key(swb_co *co) {
+    uintptr_t thread;
+    __asm__("mrs %0, tpidr_el0" : "=r"(thread));
+    return (uintptr_t)co ^ thread;
 }
 
 #endif
@@ -173,36 +176,34 @@ SWB_INLINE_FUNCTION uintptr_t swb_inline_thread(void) {
    would write to. */
 #define SWB_INLINE_NOT_LAST() __asm__ __volatile__("")
 
-/* The slot of a handle that is good, or NULL. */
-SWB_INLINE_FUNCTION struct swb_inline_slot *swb_inline_find(swb_co *co) {
-    struct swb_inline_slot *slot = (struct swb_inline_slot *)((uintptr_t)co & ~(uintptr_t)SWB_INLINE_NUMBERS);
-    if (SWB_INLINE_LIKELY(slot) && SWB_INLINE_LIKELY(__atomic_load_n(&slot->stamp, __ATOMIC_ACQUIRE) == co)) return slot;
-    return NULL;
+/* Where the slot of a handle is. */
+SWB_INLINE_FUNCTION struct swb_inline_slot *swb_inline_place(swb_co *co) {
+    return (struct swb_inline_slot *)((uintptr_t)co & ~(uintptr_t)SWB_INLINE_NUMBERS);
 }
 
-/* Wakes the coroutine, if it is one of the calling thread's and suspended; or else returns SWB_OK. */
+/* Wakes the coroutine, if the handle is good, and it is one of the calling thread's and suspended; or else returns SWB_OK. */
 SWB_INLINE_FUNCTION swb_status swb_inline_wake(swb_co *co, uintptr_t kind, uintptr_t word, uintptr_t *out) {
-    struct swb_inline_slot *slot = swb_inline_find(co), *outer;
+    struct swb_inline_slot *slot = swb_inline_place(co);
+    struct swb_inline_control *control; /* not found anew after the switch: the next waits for that */
     void *target, *from;
     uintptr_t second;
     swb_status status = SWB_YIELDED;
     if (!SWB_INLINE_LIKELY(slot) ||
-        !SWB_INLINE_LIKELY(__atomic_load_n(&slot->thread, __ATOMIC_RELAXED) == swb_inline_thread()))
+        !SWB_INLINE_LIKELY(__atomic_load_n(&slot->key, __ATOMIC_RELAXED) == swb_inline_key(co)))
         return SWB_OK;
-    target = slot->control->parked;
+    control = slot->control;
+    target = control->parked;
     if (!SWB_INLINE_LIKELY(((uintptr_t)target & 1) == 0)) return SWB_OK;
-    outer = *slot->current;
-    *slot->current = slot;
-    slot->control->parked = (void *)(uintptr_t)SWB_INLINE_RUNNING;
+    control->parked = (void *)(uintptr_t)SWB_INLINE_RUNNING;
     SWB_INLINE_JUMP(kind, word, second, target, from);
     (void)second;
     if (SWB_INLINE_LIKELY(kind == SWB_INLINE_YIELDED)) {
-        slot->control->parked = from;
+        control->parked = from;
         if (out) *out = word;
     } else {
-        status = swb_inline_resumed_2(co, kind, word, from, out);
+        status = swb_inline_resumed_3(co, kind, word, from, out);
+        SWB_INLINE_NOT_LAST();
     }
-    *slot->current = outer;
     return status;
 }
 
@@ -228,22 +229,23 @@ SWB_INLINE_FUNCTION swb_status swb_send_inline(swb_co *co, uintptr_t value, uint
 
 /* swb_yield() */
 SWB_INLINE_FUNCTION swb_status swb_yield_inline(swb_co *self, uintptr_t value, uintptr_t *sent) {
-    struct swb_inline_slot *slot = swb_inline_find(self);
+    struct swb_inline_slot *slot = swb_inline_place(self);
     swb_status status = SWB_OK;
-    if (SWB_INLINE_LIKELY(slot)) {
+    if (SWB_INLINE_LIKELY(slot) && SWB_INLINE_LIKELY(__atomic_load_n(&slot->stamp, __ATOMIC_ACQUIRE) == self)) {
+        /* In this order: see Slot::is_on_stack. */
         const uintptr_t length = __atomic_load_n(&slot->length, __ATOMIC_ACQUIRE);
-        const uintptr_t limit = __atomic_load_n(&slot->limit, __ATOMIC_RELAXED);
-        if (SWB_INLINE_LIKELY(swb_inline_stack_pointer() - limit < length)) {
-            void *target = slot->control->link, *from;
+        if (SWB_INLINE_LIKELY(swb_inline_above(&slot->limit) < length)) {
+            struct swb_inline_control *control = slot->control;
+            void *target = control->link, *from;
             if (SWB_INLINE_LIKELY(target)) {
                 uintptr_t kind = SWB_INLINE_YIELDED, word = value, second;
                 SWB_INLINE_JUMP(kind, word, second, target, from);
-                slot->control->link = from;
+                control->link = from;
                 if (SWB_INLINE_LIKELY(kind <= SWB_INLINE_NEXT)) {
                     if (sent) *sent = word;
                     return status;
                 }
-                status = swb_inline_woken_2(self, kind, word, second, sent);
+                status = swb_inline_woken_3(self, kind, word, second, sent);
                 SWB_INLINE_NOT_LAST();
                 return status;
             }

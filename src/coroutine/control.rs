@@ -35,6 +35,9 @@ pub(crate) struct Control {
     pub(super) created_at: Cell<&'static Location<'static>>,
     /// Owned by the handle.
     pub(super) name: Cell<Option<NonNull<str>>>,
+    /// Whose handles are not ours: what those know it by. Of this or of an earlier coroutine of the stack.
+    #[cfg(feature = "capi")]
+    pub(super) tag: Cell<*const ()>,
 }
 
 const _: () = assert!(core::mem::offset_of!(Control, root) == 0);
@@ -74,6 +77,8 @@ impl Control {
             escape: Cell::new(ptr::null()),
             created_at: Cell::new(Location::caller()),
             name: Cell::new(None),
+            #[cfg(feature = "capi")]
+            tag: Cell::new(ptr::null()),
         }
     }
 

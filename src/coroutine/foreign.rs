@@ -5,7 +5,7 @@ use super::message::{NEXT, VALUE, YIELDED, encode};
 use super::raw::Raw;
 use super::{Coroutine, CoroutineState, Thrown, Yielder};
 use crate::arch::{self, Arrival, StackPointer, Words};
-use crate::stack::pool;
+use crate::stack::{Header, pool};
 use core::ops::Range;
 use core::ptr::NonNull;
 
@@ -84,7 +84,25 @@ impl<S, E> Yielder<usize, S, E> {
     }
 }
 
+/// The tag of the coroutine whose stack the caller is on, or the last that was set on that stack. Null where none was, and on
+/// stacks that are not the pool's.
+pub(crate) fn tag_here() -> *const () {
+    // SAFETY: this runs on the stack that the stack pointer is in.
+    let header = unsafe { Header::around(arch::stack_pointer()) };
+    // SAFETY: who runs on a stack of the pool is a coroutine, and its control block is below the header.
+    header.map_or(core::ptr::null(), |header| unsafe { Control::below(header).as_ref() }.tag.get())
+}
+
 impl<Y, S, R, E> Coroutine<Y, S, R, E> {
+    /// Sets what [`tag_here`] says in the body. False, if it does not, as the stack is not the pool's.
+    pub(crate) fn set_tag(&self, tag: *const ()) -> bool {
+        if !pool::is_pooled(Control::header(self.raw.control)) {
+            return false;
+        }
+        self.raw.control().tag.set(tag);
+        true
+    }
+
     /// What it may be resumed by without this handle, until it has ended.
     ///
     /// None where a sanitizer or corosensei must know of each switch. None either where the thread is ending and would not

@@ -35,7 +35,7 @@ pub use builder::Builder;
 pub use delegate::Delegate;
 pub use error::{CloseError, CreateError, Misuse, SendError, Thrown};
 #[cfg(feature = "capi")]
-pub(crate) use foreign::{Block, RESUME, SEND};
+pub(crate) use foreign::{Block, RESUME, SEND, tag_here};
 pub use iter::Values;
 pub use report::{Description, Event, Report, set_report_hook};
 pub(crate) use report::{abort, report};

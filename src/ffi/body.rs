@@ -34,7 +34,7 @@ unsafe extern "C" fn swb_yield(handle: Handle, value: usize, sent: *mut usize) -
 /// `handle` is of the calling body, which was woken so, and has noted its new consumer.
 #[cold]
 #[unsafe(no_mangle)]
-unsafe extern "C" fn swb_inline_woken_2(
+unsafe extern "C" fn swb_inline_woken_3(
     handle: Handle,
     kind: usize,
     word: Word,

@@ -4,7 +4,7 @@ use super::guard::{guarded, refuse};
 use super::slot::put;
 use super::status::Status;
 use super::table::Table;
-use super::wait::{Shared, limit, waiting, why};
+use super::wait::{Shared, limit, why};
 use crate::sync::{Channel, RecvStop, SendStop};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -69,12 +69,12 @@ unsafe extern "C" fn swb_channel_create(handle: *mut Shared, capacity: usize) ->
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_channel_send(handle: Shared, value: usize, timeout: u64) -> Status {
-    waiting(|| CHANNELS.get(handle.addr()).map_or(Status::Invalid, |words| words.send(value, timeout)))
+    guarded(|| CHANNELS.get(handle.addr()).map_or(Status::Invalid, |words| words.send(value, timeout)))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn swb_channel_recv(handle: Shared, value: *mut usize, timeout: u64) -> Status {
-    waiting(|| {
+    guarded(|| {
         let Some(words) = CHANNELS.get(handle.addr()) else { return Status::Invalid };
         match words.channel.recv(limit(timeout)) {
             Ok(received) => {

@@ -1,8 +1,8 @@
 //! Waiting for descriptors, which stay the caller's.
 
-use super::guard::refuse;
+use super::guard::{guarded, refuse};
 use super::status::Status;
-use super::wait::{FOREVER, waiting};
+use super::wait::{FOREVER};
 use crate::cancelled::Cancelled;
 use crate::scheduler::{self as task, Direction, Source};
 use std::io::{self, ErrorKind};
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_wait_readable(fd: RawFd, timeout: u64) -> Status {
-    waiting(|| wait(fd, Direction::Read, timeout).unwrap_or_else(|error| status_of(&error)))
+    guarded(|| wait(fd, Direction::Read, timeout).unwrap_or_else(|error| status_of(&error)))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_wait_writable(fd: RawFd, timeout: u64) -> Status {
-    waiting(|| wait(fd, Direction::Write, timeout).unwrap_or_else(|error| status_of(&error)))
+    guarded(|| wait(fd, Direction::Write, timeout).unwrap_or_else(|error| status_of(&error)))
 }
 
 /// Tries first. What has to be waited for is watched under another number for the same, as this one may be watched already, by

@@ -3,7 +3,7 @@
 use super::guard::guarded;
 use super::status::Status;
 use super::table::Table;
-use super::wait::{FOREVER, Shared, waiting};
+use super::wait::{FOREVER, Shared};
 use crate::sync::Semaphore;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +63,7 @@ unsafe extern "C" fn swb_mutex_create(handle: *mut Shared) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_mutex_lock(handle: Shared, timeout: u64) -> Status {
-    waiting(|| LOCKS.get(handle.addr()).map_or(Status::Invalid, |lock| lock.lock(timeout)))
+    guarded(|| LOCKS.get(handle.addr()).map_or(Status::Invalid, |lock| lock.lock(timeout)))
 }
 
 #[unsafe(no_mangle)]

@@ -2,7 +2,8 @@
 
 use super::slot::put;
 use super::status::Status;
-use super::wait::{FOREVER, limit, waiting, why};
+use super::guard::guarded;
+use super::wait::{FOREVER, limit, why};
 use crate::scheduler::{offload, offload_until};
 use core::ffi::c_void;
 use core::mem;
@@ -54,7 +55,7 @@ unsafe extern "C" fn swb_offload(
     timeout: u64,
     result: *mut usize,
 ) -> Status {
-    waiting(|| {
+    guarded(|| {
         let Some(function) = function else { return Status::Invalid };
         let data = data.expose_provenance();
         let value = match abandoned {

@@ -2,7 +2,7 @@
 
 use super::guard::{guarded, refuse};
 use super::options::{self, CoroutineOptions};
-use super::slot::{self, Co, End, Error, Handle, Slot, Yield, find_mine, find_suspended, here, put};
+use super::slot::{self, Co, End, Error, Handle, Slot, Yield, find_mine, find_suspended, put};
 use super::status::Status;
 use crate::arch::{Arrival, StackPointer, Word, Words};
 use crate::coroutine::{RESUME, SEND};
@@ -101,19 +101,11 @@ unsafe fn resume_by<S>(
             Ok(slot) => slot,
             Err(status) => return status,
         };
-        let resumed = here(|here| {
-            slot.borrow(|co| {
-                let Some(co) = co else { return Err(Status::Finished) };
-                let outer = here.current.replace(Some(slot));
-                let resumed = resume(co);
-                here.current.set(outer);
-                Ok(resumed)
-            })
-        });
-        match resumed {
+        match slot.borrow(|co| co.as_mut().map(resume)) {
             // SAFETY: as above.
-            Ok(Ok(resumed)) => unsafe { tell(slot, resumed, out) },
-            Ok(Err(status)) | Err(status) => status,
+            Ok(Some(resumed)) => unsafe { tell(slot, resumed, out) },
+            Ok(None) => Status::Finished,
+            Err(status) => status,
         }
     })
 }
@@ -155,21 +147,16 @@ unsafe fn tell<S>(
 unsafe fn wake(handle: Handle, kind: usize, value: usize, out: *mut usize) -> Option<Status> {
     // SAFETY: by this function's contract.
     let (slot, parked) = unsafe { find_suspended(handle) }?;
-    // SAFETY: the coroutine is the calling thread's, and so is the place.
-    let current = unsafe { &(*slot.here.get()).current };
-    let outer = current.replace(Some(slot));
     // SAFETY: it is parked there, and made for words.
-    let status = match unsafe { slot.block.get().wake(parked, kind, value) } {
+    Some(match unsafe { slot.block.get().wake(parked, kind, value) } {
         Ok(value) => {
             // SAFETY: by this function's contract.
             unsafe { put(out, value) };
             Status::Yielded
         }
         // SAFETY: as above, and it is what has come.
-        Err(arrival) => unsafe { swb_inline_resumed_2(handle, arrival.kind, arrival.words.first(), arrival.from, out) },
-    };
-    current.set(outer);
-    Some(status)
+        Err(arrival) => unsafe { swb_inline_resumed_3(handle, arrival.kind, arrival.words.first(), arrival.from, out) },
+    })
 }
 
 /// What has come of a resume by [`wake`], or by the functions of `switchback_inline.h`, if it is not a yield.
@@ -179,7 +166,7 @@ unsafe fn wake(handle: Handle, kind: usize, value: usize, out: *mut usize) -> Op
 /// `handle` is of the coroutine that was resumed, and has answered so.
 #[cold]
 #[unsafe(no_mangle)]
-unsafe extern "C" fn swb_inline_resumed_2(
+unsafe extern "C" fn swb_inline_resumed_3(
     handle: Handle,
     kind: usize,
     word: Word,
@@ -274,16 +261,11 @@ unsafe extern "C" fn swb_throw_exit(handle: Handle, out: *mut usize) -> Status {
 
 /// Closes the coroutine, and says what came of it, with the value that it has returned or yielded.
 fn close(slot: &'static Slot) -> Result<(Status, Option<usize>), Status> {
-    let closed = here(|here| {
-        slot.borrow(|co| {
-            if co.as_ref().is_some_and(Co::is_abandoned) {
-                return Err(CloseError::Leaked);
-            }
-            let outer = here.current.replace(Some(slot));
-            let closed = co.as_mut().map_or(Ok(None), Co::close);
-            here.current.set(outer);
-            closed
-        })
+    let closed = slot.borrow(|co| {
+        if co.as_ref().is_some_and(Co::is_abandoned) {
+            return Err(CloseError::Leaked);
+        }
+        co.as_mut().map_or(Ok(None), Co::close)
     })?;
     let ended = |status| {
         slot.has_left();

@@ -4,7 +4,7 @@ use super::guard::guarded;
 use super::slot::{Error, put};
 use super::status::Status;
 use super::table::Table;
-use super::wait::{Shared, limit, waiting, why};
+use super::wait::{Shared, limit, why};
 use crate::scheduler::{Resumer, suspend_until};
 use core::ffi::c_void;
 use core::ptr;
@@ -33,7 +33,7 @@ unsafe extern "C" fn swb_suspend(
     value: *mut usize,
     error: *mut Error,
 ) -> Status {
-    waiting(|| {
+    guarded(|| {
         let Some(register) = register else { return Status::Invalid };
         let waited = suspend_until(limit(timeout), false, |resumer: Resumer<Message>| {
             if let Some(number) = RESUMERS.insert(Arc::new(Mutex::new(Some(resumer)))) {

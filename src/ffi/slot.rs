@@ -13,6 +13,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
 
 /// `swb_co *`: only ever compared and masked.
 pub(super) type Handle = *mut Opaque;
@@ -52,17 +53,15 @@ pub(super) enum End {
 /// The lowest bits of a handle.
 const NUMBERS: usize = 63;
 
-/// What is known of a coroutine. The first six fields are also read by `include/switchback_inline.h`.
+/// What is known of a coroutine. The first five fields are also read by `include/switchback_inline.h`.
 #[repr(C, align(64))]
 pub(super) struct Slot {
     /// The handle of the coroutine that is in here, or null.
     stamp: AtomicPtr<Opaque>,
-    /// The [`token`] of its thread.
-    token: AtomicUsize,
+    /// The [`key`] of the handle and its thread, or 0.
+    key: AtomicUsize,
     /// What it is resumed by in the usual case, without a look at the rest (invariant 50).
     pub(super) block: Cell<Block>,
-    /// The place of its thread, which is there as long as the thread is.
-    pub(super) here: Cell<*const Here>,
     /// The body's stack: its lowest address, and its length, which is zero when the body has ended. Other threads may look.
     limit: AtomicUsize,
     len: AtomicUsize,
@@ -73,6 +72,8 @@ pub(super) struct Slot {
     co: UnsafeCell<Option<Co>>,
     /// Set by the body, which is there as long as `len` is not zero and somebody runs on the stack.
     pub(super) yielder: Cell<*const Yield>,
+    /// Its stack is its creator's own memory: see [`current`].
+    is_elsewhere: Cell<bool>,
     /// The coroutine that this one delegates to.
     pub(super) delegate: Cell<Option<&'static Slot>>,
     /// What was thrown in last, or what the body has ended with.
@@ -82,18 +83,16 @@ pub(super) struct Slot {
     number: Cell<usize>,
 }
 
-// What the header's `struct swb_inline_slot` says. With another layout, `swb_inline_resumed_2` and `swb_inline_woken_2` get the next
+// What the header's `struct swb_inline_slot` says. With another layout, `swb_inline_resumed_3` and `swb_inline_woken_3` get the next
 // number, here and there: so programs that were compiled with this one do not link.
 #[cfg(target_pointer_width = "64")]
 const _: () = {
     use core::mem::offset_of;
     assert!(offset_of!(Slot, stamp) == 0);
-    assert!(offset_of!(Slot, token) == 8);
+    assert!(offset_of!(Slot, key) == 8);
     assert!(offset_of!(Slot, block) == 16);
-    assert!(offset_of!(Slot, here) == 24);
-    assert!(offset_of!(Slot, limit) == 32);
-    assert!(offset_of!(Slot, len) == 40);
-    assert!(offset_of!(Here, current) == 0);
+    assert!(offset_of!(Slot, limit) == 24);
+    assert!(offset_of!(Slot, len) == 32);
     assert!(align_of::<Slot>() == NUMBERS + 1);
 };
 
@@ -104,23 +103,15 @@ unsafe impl Sync for Slot {}
 /// The slots that nobody has. The last to be given back is the first to be used, while it is in the cache.
 static FREE: Lock<Vec<&'static Slot>> = Lock::new(Vec::new());
 
-/// What a thread is known by, and what runs on it.
-#[repr(C)]
-pub(super) struct Here {
-    /// The coroutine that was resumed last, and has not come back.
-    pub(super) current: Cell<Option<&'static Slot>>,
-    number: Cell<u64>,
-}
+/// Those that are in use and whose stacks are not the pool's, by the lowest address of the stack.
+static ELSEWHERE: Lock<BTreeMap<usize, &'static Slot>> = Lock::new(BTreeMap::new());
 
-thread_local! {
-    // Without a destructor, so that reaching it is an instruction or two.
-    static HERE: Here = const { Here { number: Cell::new(0), current: Cell::new(None) } };
-}
-
-/// Calls `f` with the calling thread's place.
+/// What no two threads have at the same time: the slot's handle is good on one of them.
 #[inline(always)]
-pub(super) fn here<T>(f: impl FnOnce(&Here) -> T) -> T {
-    HERE.with(f)
+fn key(handle: Handle) -> usize {
+    // Handles of one slot differ in the bits of NUMBERS only. Two threads' pointers differ in others: what is there of a thread is longer
+    // than that. So no two handles have the same key in one slot, whatever their threads.
+    handle.addr() ^ token()
 }
 
 /// What tells the calling thread from the others that are alive. One that has ended may have had the same.
@@ -129,39 +120,36 @@ fn token() -> usize {
     #[cfg(all(target_os = "linux", not(switchback_fallback)))]
     return crate::arch::thread_pointer();
     #[cfg(not(all(target_os = "linux", not(switchback_fallback))))]
-    return here(|here| ptr::from_ref(here).addr());
+    return NUMBER.with(|number| ptr::from_ref(number).addr());
 }
 
-impl Here {
-    #[inline(always)]
-    fn number(&self) -> u64 {
-        match self.number.get() {
-            0 => self.number_slow(),
-            number => number,
-        }
-    }
+/// The number of a thread, for as long as the process lives.
+#[repr(align(64))]
+struct Number(Cell<u64>);
 
+const _: () = assert!(align_of::<Number>() > NUMBERS);
+
+thread_local! {
+    // Without a destructor, so that reaching it is an instruction or two.
+    static NUMBER: Number = const { Number(Cell::new(0)) };
+}
+
+/// The number of the calling thread.
+#[inline(always)]
+fn number_here() -> u64 {
+    NUMBER.with(|number| match number.0.get() {
+        0 => number.begin(),
+        number => number,
+    })
+}
+
+impl Number {
     #[cold]
-    fn number_slow(&self) -> u64 {
+    fn begin(&self) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.number.set(number);
+        self.0.set(number);
         number
-    }
-}
-
-/// What the calling task has resumed: set aside while it waits, when other tasks of its thread resume theirs.
-pub(super) struct SetAside(Option<&'static Slot>);
-
-impl SetAside {
-    pub(super) fn new() -> Self {
-        Self(here(|here| here.current.take()))
-    }
-}
-
-impl Drop for SetAside {
-    fn drop(&mut self) {
-        here(|here| here.current.set(self.0));
     }
 }
 
@@ -189,7 +177,7 @@ pub(super) unsafe fn find(handle: Handle) -> Result<&'static Slot, Status> {
 pub(super) unsafe fn find_mine(handle: Handle) -> Result<&'static Slot, Status> {
     // SAFETY: the same contract.
     let slot = unsafe { find(handle) }?;
-    if slot.thread.load(Ordering::Relaxed) != here(Here::number) {
+    if slot.thread.load(Ordering::Relaxed) != number_here() {
         return Err(Status::WrongThread);
     }
     Ok(slot)
@@ -202,9 +190,11 @@ pub(super) unsafe fn find_mine(handle: Handle) -> Result<&'static Slot, Status> 
 /// As for [`find`].
 #[inline(always)]
 pub(super) unsafe fn find_suspended(handle: Handle) -> Option<(&'static Slot, StackPointer)> {
-    // SAFETY: the same contract.
-    let slot = unsafe { find(handle) }.ok()?;
-    if slot.token.load(Ordering::Relaxed) != token() {
+    let slot = handle.map_addr(|address| address & !NUMBERS).cast::<Slot>();
+    // SAFETY: as in `find`.
+    let slot = unsafe { slot.as_ref() }?;
+    // Whoever has another key may be writing this one, and then it is not the caller's either.
+    if slot.key.load(Ordering::Relaxed) != key(handle) {
         return None;
     }
     // SAFETY: it is the calling thread's, or that of one that has ended, and then its block is marked or none (invariant 50).
@@ -250,13 +240,14 @@ impl Slot {
         slot.len.store(bounds.len(), Ordering::Release);
         slot.error.set(Error::NONE);
         slot.end.set(End::NotYet);
+        if !co.set_tag(ptr::from_ref(slot).cast()) {
+            slot.is_elsewhere.set(true);
+            ELSEWHERE.lock().insert(bounds.start, slot);
+        }
         // SAFETY: nobody else has the slot.
         unsafe { *slot.co.get() = Some(co) };
-        here(|here| {
-            slot.thread.store(here.number(), Ordering::Relaxed);
-            slot.here.set(here);
-        });
-        slot.token.store(token(), Ordering::Relaxed);
+        slot.thread.store(number_here(), Ordering::Relaxed);
+        slot.key.store(key(handle), Ordering::Relaxed);
         slot.stamp.store(handle, Ordering::Release);
         Ok(handle)
     }
@@ -264,6 +255,7 @@ impl Slot {
     /// Gives the slot back. The calling thread owns it, and has taken the coroutine out.
     pub(super) fn give_back(&'static self) {
         self.stamp.store(ptr::null_mut(), Ordering::Release);
+        self.key.store(0, Ordering::Relaxed);
         self.has_left();
         self.is_busy.set(false);
         self.delegate.set(None);
@@ -284,6 +276,13 @@ impl Slot {
         self.block.set(Block::none());
         self.len.store(0, Ordering::Relaxed);
         self.yielder.set(ptr::null());
+        if self.is_elsewhere.replace(false) {
+            let (mut elsewhere, limit) = (ELSEWHERE.lock(), self.limit.load(Ordering::Relaxed));
+            // The memory of one that was abandoned may have another on it by now.
+            if elsewhere.get(&limit).is_some_and(|slot| ptr::eq(*slot, self)) {
+                elsewhere.remove(&limit);
+            }
+        }
     }
 
     /// Whether the caller runs on the coroutine's stack.
@@ -314,15 +313,15 @@ fn more() -> &'static Slot {
     let slots: Vec<Slot> = (0..AT_ONCE)
         .map(|_| Slot {
             stamp: AtomicPtr::new(ptr::null_mut()),
-            token: AtomicUsize::new(0),
+            key: AtomicUsize::new(0),
             block: Cell::new(Block::none()),
-            here: Cell::new(ptr::null()),
             thread: AtomicU64::new(0),
             is_busy: Cell::new(false),
             co: UnsafeCell::new(None),
             limit: AtomicUsize::new(0),
             len: AtomicUsize::new(0),
             yielder: Cell::new(ptr::null()),
+            is_elsewhere: Cell::new(false),
             delegate: Cell::new(None),
             error: Cell::new(Error::NONE),
             end: Cell::new(End::NotYet),
@@ -335,13 +334,14 @@ fn more() -> &'static Slot {
     first
 }
 
-/// The innermost coroutine that runs on this thread, if the caller is on its stack.
+/// The coroutine whose stack the caller is on, and the C program's own. A resume keeps no account of who runs: it takes
+/// a few instructions of the fifty that it has.
 pub(super) fn current() -> Option<&'static Slot> {
-    let mut slot = here(|here| here.current.get())?;
-    while let Some(delegate) = slot.delegate.get() {
-        slot = delegate;
-    }
-    slot.is_on_stack().then_some(slot)
+    // First these, whose memory may be in a frame on a stack of the pool.
+    let elsewhere = ELSEWHERE.lock().range(..=crate::arch::stack_pointer()).next_back().map(|(_, slot)| *slot);
+    // SAFETY: it is null, or of a slot, as nobody else sets tags; and slots are never freed (invariant 42).
+    let tagged = || unsafe { crate::coroutine::tag_here().cast::<Slot>().as_ref() };
+    elsewhere.filter(|slot| slot.is_on_stack()).or_else(tagged).filter(|slot| slot.is_on_stack())
 }
 
 /// Writes a value where the caller wants it, if it does.

@@ -5,7 +5,7 @@ use super::options::{self, RunOptions, TaskOptions};
 use super::slot::put;
 use super::status::Status;
 use super::table::Table;
-use super::wait::{FOREVER, Shared, done, waiting};
+use super::wait::{FOREVER, Shared, done};
 use crate::scheduler::{self as task, JoinError, JoinHandle, Task};
 use crate::sync::Event;
 use crate::time;
@@ -192,7 +192,7 @@ unsafe extern "C" fn swb_current_task(handle: *mut Shared) -> Status {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn swb_join(handle: Shared, timeout: u64, ended: *mut i32, result: *mut usize) -> Status {
-    waiting(|| match find(handle).and_then(|known| join(&known, timeout)) {
+    guarded(|| match find(handle).and_then(|known| join(&known, timeout)) {
         Ok(outcome) => {
             drop(TASKS.remove(handle.addr()));
             // SAFETY: by the caller's word (invariant 41).
@@ -263,7 +263,7 @@ extern "C" fn swb_unpark(handle: Shared) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_park(timeout: u64) -> Status {
-    waiting(|| {
+    guarded(|| {
         done(match timeout {
             FOREVER => task::park(),
             nanoseconds => task::park_timeout(Duration::from_nanos(nanoseconds)),
@@ -273,12 +273,12 @@ extern "C" fn swb_park(timeout: u64) -> Status {
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_task_yield() -> Status {
-    waiting(|| done(task::yield_now()))
+    guarded(|| done(task::yield_now()))
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_sleep(nanoseconds: u64) -> Status {
-    waiting(|| done(time::sleep(Duration::from_nanos(nanoseconds))))
+    guarded(|| done(time::sleep(Duration::from_nanos(nanoseconds))))
 }
 
 #[unsafe(no_mangle)]

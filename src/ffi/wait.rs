@@ -1,8 +1,6 @@
 //! Waiting: what all calls have in common that can.
 #![forbid(unsafe_code)]
 
-use super::guard::guarded;
-use super::slot::SetAside;
 use super::status::Status;
 use crate::cancelled::Cancelled;
 use crate::scheduler::{Limit, Stopped};
@@ -17,12 +15,6 @@ pub(super) type Shared = *mut super::slot::Opaque;
 /// The limit that `nanoseconds` stand for.
 pub(super) fn limit(nanoseconds: u64) -> Limit {
     if nanoseconds == FOREVER { Limit::Never } else { Limit::After(Duration::from_nanos(nanoseconds)) }
-}
-
-/// [`guarded`], for a call that may suspend the calling task.
-pub(super) fn waiting(f: impl FnOnce() -> Status) -> Status {
-    let _coroutine = SetAside::new();
-    guarded(f)
 }
 
 pub(super) fn done(waited: Result<(), Cancelled>) -> Status {

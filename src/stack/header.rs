@@ -86,6 +86,23 @@ impl Header {
         self.tenant.set(Some(tenant));
     }
 
+    /// The record of the stack that an address is on, if that is one of the slab's and in use.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread runs on the stack that the address is on.
+    #[cfg(feature = "capi")]
+    pub(crate) unsafe fn around(address: usize) -> Option<NonNull<Self>> {
+        // SAFETY: a slot that a thread runs on was handed out.
+        unsafe { believable(slab::find(address)?) }.map(|(header, _)| header)
+    }
+
+    /// Whether the stack is the pool's, and not one that somebody has provided.
+    #[cfg(feature = "capi")]
+    pub(super) fn is_pooled(&self) -> bool {
+        self.owner.is_none()
+    }
+
     /// The usable bytes of the stack, up to this record.
     pub(super) fn room(&self) -> usize {
         (&raw const *self).addr() - self.limit.addr().get()

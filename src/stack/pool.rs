@@ -104,6 +104,13 @@ pub(crate) fn is_registered(header: NonNull<Header>) -> bool {
     unsafe { header.as_ref() }.registered.get() != UNREGISTERED
 }
 
+/// Whether a stack is the pool's, and not one that somebody has provided.
+#[cfg(feature = "capi")]
+pub(crate) fn is_pooled(header: NonNull<Header>) -> bool {
+    // SAFETY: whoever has a header's address has the stack.
+    unsafe { header.as_ref() }.is_pooled()
+}
+
 /// Gives a stack back.
 ///
 /// # Safety

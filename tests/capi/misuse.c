@@ -53,6 +53,68 @@ static void *elsewhere(void *co) {
     return NULL;
 }
 
+/* Who runs, where stacks are the pool's and the program's own. */
+static swb_status asks(swb_co *self, void *data, uintptr_t *result) {
+    swb_status status;
+    (void)data;
+    CHECK(swb_current() == self, 1);
+    status = swb_yield(self, 1, result);
+    CHECK(swb_current() == self, 1);
+    return status;
+}
+
+static swb_status has_two(swb_co *self, void *data, uintptr_t *result) {
+    static char memory[64 * 1024];
+    swb_options options = SWB_OPTIONS_INIT;
+    swb_co *inner[2];
+    int i;
+    (void)data;
+    (void)result;
+    options.stack = memory;
+    options.stack_size = sizeof memory;
+    for (i = 0; i < 2; i++) {
+        CHECK(swb_create(&inner[0], asks, NULL, &options), SWB_OK);
+        CHECK(swb_create(&inner[1], asks, NULL, NULL), SWB_OK);
+        CHECK(swb_resume(inner[0], NULL), SWB_YIELDED);
+        CHECK(swb_current() == self, 1);
+        CHECK(swb_yield_from(self, inner[1], NULL), SWB_OK);
+        CHECK(swb_current() == self, 1);
+        CHECK(swb_resume(inner[0], NULL), SWB_RETURNED);
+        CHECK(swb_destroy(inner[0]), SWB_OK);
+        CHECK(swb_destroy(inner[1]), SWB_OK);
+    }
+    return SWB_OK;
+}
+
+static swb_status is_none(void *data, uintptr_t *result) {
+    (void)data;
+    (void)result;
+    CHECK(swb_current() == NULL, 1);
+    return SWB_OK;
+}
+
+static void it_is_known_who_runs(void) {
+    swb_run_options options = SWB_RUN_OPTIONS_INIT;
+    swb_co *co, *others[3];
+    int i;
+    CHECK(swb_create(&co, has_two, NULL, NULL), SWB_OK);
+    for (i = 0; i < 3; i++) {
+        CHECK(swb_create(&others[i], asks, NULL, NULL), SWB_OK);
+        CHECK(swb_resume(others[i], NULL), SWB_YIELDED);
+        CHECK(swb_current() == NULL, 1);
+    }
+    CHECK(swb_resume(co, NULL), SWB_YIELDED);
+    CHECK(swb_resume(others[1], NULL), SWB_RETURNED);
+    CHECK(swb_current() == NULL, 1);
+    CHECK(swb_resume(co, NULL), SWB_YIELDED);
+    CHECK(swb_resume(co, NULL), SWB_RETURNED);
+    CHECK(swb_destroy(co), SWB_OK);
+    for (i = 0; i < 3; i++) CHECK(swb_destroy(others[i]), SWB_OK);
+    /* A task gets a stack that one of them has had. */
+    options.main_stack_size = 256 * 1024;
+    CHECK(swb_run(is_none, NULL, &options, NULL, NULL), SWB_OK);
+}
+
 static void coroutines(void) {
     swb_options options = SWB_OPTIONS_INIT;
     swb_co *co, *stale, *delegator;
@@ -451,6 +513,7 @@ static void tasks(void) {
 
 int main(void) {
     coroutines();
+    it_is_known_who_runs();
     many();
     descriptors();
     offloading_outside();

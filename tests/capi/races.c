@@ -1,4 +1,4 @@
-/* What other threads and signals do at the same time. Linked with the library by tests/capi.rs. */
+/* What other threads and signals do at the same time, and what Valgrind cannot follow. Linked with the library by tests/capi.rs. */
 
 #define _DEFAULT_SOURCE 1
 #include <errno.h>
@@ -123,7 +123,40 @@ static void a_thread_ends(void) {
     CHECK(pthread_join(thread, NULL), 0);
 }
 
+/* A stack in a frame of another coroutine: each knows who runs. */
+static swb_status asks(swb_co *self, void *data, uintptr_t *result) {
+    (void)data;
+    CHECK(swb_current() == self, 1);
+    CHECK(swb_yield(self, 1, result), SWB_OK);
+    CHECK(swb_current() == self, 1);
+    return SWB_OK;
+}
+
+static swb_status lends_its_frame(swb_co *self, void *data, uintptr_t *result) {
+    char memory[64 * 1024];
+    swb_options options = SWB_OPTIONS_INIT;
+    swb_co *inner;
+    (void)data;
+    (void)result;
+    options.stack = memory;
+    options.stack_size = sizeof memory;
+    CHECK(swb_create(&inner, asks, NULL, &options), SWB_OK);
+    CHECK(swb_resume(inner, NULL), SWB_YIELDED);
+    CHECK(swb_current() == self, 1);
+    CHECK(swb_resume(inner, NULL), SWB_RETURNED);
+    CHECK(swb_destroy(inner), SWB_OK);
+    return SWB_OK;
+}
+
+static void a_stack_is_in_a_frame(void) {
+    swb_co *co;
+    CHECK(swb_create(&co, lends_its_frame, NULL, NULL), SWB_OK);
+    CHECK(swb_resume(co, NULL), SWB_RETURNED);
+    CHECK(swb_destroy(co), SWB_OK);
+}
+
 int main(void) {
+    a_stack_is_in_a_frame();
     a_thread_ends();
     a_mutex_is_destroyed_while_others_come();
     signals_interrupt_nothing();
