@@ -95,6 +95,7 @@ static swb_status is_none(void *data, uintptr_t *result) {
 
 static void it_is_known_who_runs(void) {
     swb_run_options options = SWB_RUN_OPTIONS_INIT;
+    swb_options large = SWB_OPTIONS_INIT;
     swb_co *co, *others[3];
     int i;
     CHECK(swb_create(&co, has_two, NULL, NULL), SWB_OK);
@@ -110,9 +111,12 @@ static void it_is_known_who_runs(void) {
     CHECK(swb_resume(co, NULL), SWB_RETURNED);
     CHECK(swb_destroy(co), SWB_OK);
     for (i = 0; i < 3; i++) CHECK(swb_destroy(others[i]), SWB_OK);
-    /* A task gets a stack that one of them has had. */
+    /* A task gets a stack that one of them has had, and what else that one had is another's. */
+    large.stack_size = 1024 * 1024;
+    CHECK(swb_create(&co, asks, NULL, &large), SWB_OK);
     options.main_stack_size = 256 * 1024;
     CHECK(swb_run(is_none, NULL, &options, NULL, NULL), SWB_OK);
+    CHECK(swb_destroy(co), SWB_OK);
 }
 
 static void coroutines(void) {
