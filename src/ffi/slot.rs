@@ -106,11 +106,11 @@ static FREE: Lock<Vec<&'static Slot>> = Lock::new(Vec::new());
 /// Those that are in use and whose stacks are not the pool's, by the lowest address of the stack.
 static ELSEWHERE: Lock<BTreeMap<usize, &'static Slot>> = Lock::new(BTreeMap::new());
 
-/// What no two threads have at the same time: the slot's handle is good on one of them.
+/// The handle and the calling thread in one word.
 #[inline(always)]
 fn key(handle: Handle) -> usize {
-    // Handles of one slot differ in the bits of NUMBERS only. Two threads' pointers differ in others: what is there of a thread is longer
-    // than that. So no two handles have the same key in one slot, whatever their threads.
+    // Handles of one slot differ in the bits of NUMBERS only. The tokens of two threads differ in other bits, as more memory than that
+    // begins or ends at each. So in one slot no other handle, and no other thread, has the same key.
     handle.addr() ^ token()
 }
 
