@@ -160,6 +160,10 @@ impl<Y, S, E> Yielder<Y, S, E> {
             (Standing::Created(fresh), _) => (fresh, NEXT, Words::NONE),
             _ => {
                 core::hint::cold_path();
+                if thread::panicking() {
+                    // Nothing is suspended, so what allows that is not used up.
+                    self.control.set_woken_panicking();
+                }
                 return Err(Thrown::Misuse(match standing {
                     Standing::Running => Misuse::Running,
                     Standing::Abandoned => Misuse::Abandoned,

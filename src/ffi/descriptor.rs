@@ -2,7 +2,7 @@
 
 use super::guard::{guarded, refuse};
 use super::status::Status;
-use super::wait::{FOREVER};
+use super::wait::FOREVER;
 use crate::cancelled::Cancelled;
 use crate::scheduler::{self as task, Direction, Source};
 use std::io::{self, ErrorKind};

@@ -1,8 +1,8 @@
 //! Work that blocks its thread, beside the workers.
 
+use super::guard::guarded;
 use super::slot::put;
 use super::status::Status;
-use super::guard::guarded;
 use super::wait::{FOREVER, limit, why};
 use crate::scheduler::{offload, offload_until};
 use core::ffi::c_void;

@@ -191,6 +191,33 @@ fn suspending_while_unwinding_from_a_panic_is_refused() {
 
 #[test]
 #[cfg(panic = "unwind")]
+fn one_that_was_woken_by_a_panic_may_suspend_after_a_delegation_that_was_none() {
+    struct ResumesOnDrop(Generator<i32>, Rc<Cell<Option<i32>>>);
+    impl Drop for ResumesOnDrop {
+        fn drop(&mut self) {
+            self.1.set(self.0.next());
+        }
+    }
+    let seen = Rc::new(Cell::new(None));
+    let co = Generator::new(|y| {
+        let mut finished = Generator::<i32>::new(|_| Ok(()));
+        assert_eq!(finished.next(), None);
+        assert!(matches!(y.yield_from(&mut finished), Err(Thrown::Misuse(Misuse::Finished))));
+        y.yield_(7)
+    });
+    let resumes = ResumesOnDrop(co, seen.clone());
+    assert!(
+        catch_unwind(AssertUnwindSafe(|| {
+            let _resumes = resumes;
+            panic_any("boom")
+        }))
+        .is_err()
+    );
+    assert_eq!(seen.get(), Some(7));
+}
+
+#[test]
+#[cfg(panic = "unwind")]
 fn delegating_while_unwinding_from_a_panic_is_refused_and_the_delegate_untouched() {
     struct DelegatesOnDrop<'a>(&'a Yielder<i32>, Rc<RefCell<Generator<i32>>>, Rc<Cell<Option<Misuse>>>);
     impl Drop for DelegatesOnDrop<'_> {
