@@ -219,7 +219,4 @@ core() {
 # Backtraces need functions and lines; only debuggers need the rest of the debug information, which takes much of a build.
 less_debug_info() { export CARGO_PROFILE_DEV_DEBUG=limited; }
 
-# Optimised, with debug assertions: instead of a build with the one and a build with the other, which .ci/full has.
-both_in_one() { export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16; }
-
 doctests() { counted cargo test --locked --doc "$@"; }

@@ -123,7 +123,7 @@ fn token() -> usize {
     return NUMBER.with(|number| ptr::from_ref(number).addr());
 }
 
-/// The number of a thread, for as long as the process lives.
+/// The number of a thread, for as long as the process lives. Aligned as [`key`] asks of a token, where its address is one.
 #[repr(align(64))]
 struct Number(Cell<u64>);
 
@@ -153,6 +153,17 @@ impl Number {
     }
 }
 
+/// The slot that a handle was given out for, whoever has it now.
+///
+/// # Safety
+///
+/// The handle is null, or was once given out (invariant 41).
+#[inline(always)]
+unsafe fn place(handle: Handle) -> Option<&'static Slot> {
+    // SAFETY: what is not null is the address of a slot, and slots are never freed (invariant 42).
+    unsafe { handle.map_addr(|address| address & !NUMBERS).cast::<Slot>().as_ref() }
+}
+
 /// The slot of a handle that is alive.
 ///
 /// # Safety
@@ -160,9 +171,8 @@ impl Number {
 /// The handle is null, or was once given out (invariant 41).
 #[inline(always)]
 pub(super) unsafe fn find(handle: Handle) -> Result<&'static Slot, Status> {
-    let slot = handle.map_addr(|address| address & !NUMBERS).cast::<Slot>();
-    // SAFETY: what is not null is the address of a slot, and slots are never freed (invariant 42).
-    match unsafe { slot.as_ref() } {
+    // SAFETY: the same contract.
+    match unsafe { place(handle) } {
         Some(slot) if slot.stamp.load(Ordering::Acquire) == handle => Ok(slot),
         _ => Err(Status::Invalid),
     }
@@ -190,9 +200,8 @@ pub(super) unsafe fn find_mine(handle: Handle) -> Result<&'static Slot, Status> 
 /// As for [`find`].
 #[inline(always)]
 pub(super) unsafe fn find_suspended(handle: Handle) -> Option<(&'static Slot, StackPointer)> {
-    let slot = handle.map_addr(|address| address & !NUMBERS).cast::<Slot>();
-    // SAFETY: as in `find`.
-    let slot = unsafe { slot.as_ref() }?;
+    // SAFETY: the same contract.
+    let slot = unsafe { place(handle) }?;
     // Whoever has another key may be writing this one, and then it is not the caller's either.
     if slot.key.load(Ordering::Relaxed) != key(handle) {
         return None;
@@ -334,14 +343,15 @@ fn more() -> &'static Slot {
     first
 }
 
-/// The coroutine whose stack the caller is on, and the C program's own. A resume keeps no account of who runs: it takes
-/// a few instructions of the fifty that it has.
+/// The coroutine of a C program whose stack the caller is on. A resume keeps no account of who runs, which took a tenth of its
+/// instructions.
 pub(super) fn current() -> Option<&'static Slot> {
     // First these, whose memory may be in a frame on a stack of the pool.
     let elsewhere = ELSEWHERE.lock().range(..=crate::arch::stack_pointer()).next_back().map(|(_, slot)| *slot);
     // SAFETY: it is null, or of a slot, as nobody else sets tags; and slots are never freed (invariant 42).
     let tagged = || unsafe { crate::coroutine::tag_here().cast::<Slot>().as_ref() };
-    elsewhere.filter(|slot| slot.is_on_stack()).or_else(tagged).filter(|slot| slot.is_on_stack())
+    let runs = |slot: &&'static Slot| slot.is_on_stack();
+    elsewhere.filter(runs).or_else(|| tagged().filter(runs))
 }
 
 /// Writes a value where the caller wants it, if it does.

@@ -97,12 +97,6 @@ impl Header {
         unsafe { believable(slab::find(address)?) }.map(|(header, _)| header)
     }
 
-    /// Whether the stack is the pool's, and not one that somebody has provided.
-    #[cfg(feature = "capi")]
-    pub(super) fn is_pooled(&self) -> bool {
-        self.owner.is_none()
-    }
-
     /// The usable bytes of the stack, up to this record.
     pub(super) fn room(&self) -> usize {
         (&raw const *self).addr() - self.limit.addr().get()

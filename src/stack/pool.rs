@@ -108,7 +108,7 @@ pub(crate) fn is_registered(header: NonNull<Header>) -> bool {
 #[cfg(feature = "capi")]
 pub(crate) fn is_pooled(header: NonNull<Header>) -> bool {
     // SAFETY: whoever has a header's address has the stack.
-    unsafe { header.as_ref() }.is_pooled()
+    unsafe { header.as_ref() }.class != Class::PROVIDED
 }
 
 /// Gives a stack back.
