@@ -2,14 +2,14 @@
 
 use super::{on, pair};
 use socket2::SockRef;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use switchback::net::{TcpStream, UnixStream};
-use switchback::{Resumer, task};
+use switchback::{Resumer, Runtime, task};
 
 /// Returns when there is something to be read, without letting the worker look for it.
 pub(crate) fn await_arrival(stream: &TcpStream) {
@@ -118,6 +118,30 @@ fn what_follows_a_descriptor_is_read() {
         here.write_all(b"bc").expect("room");
         // A read stops after what came with the descriptor.
         assert_eq!(reader.join().expect("no panic"), [1, 2]);
+    });
+}
+
+/// A read stops at the most that the system takes, and that is no sign that there is no more.
+#[test]
+fn what_is_left_by_a_read_into_too_many_buffers_is_read() {
+    const MANY: usize = 3_000;
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (mut here, mut there) = pair().expect("a pair");
+        let reader = task::spawn_local(move || {
+            there.read_exact(&mut [0]).map(|()| {
+                // The event has been told of by now.
+                let mut bytes = [0; MANY];
+                let mut buffers: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
+                let length = there.read_vectored(&mut buffers).expect("it is there");
+                let left = task::timeout(Duration::from_secs(3600), || there.read_exact(&mut vec![0; MANY - length]));
+                left.expect("it is there").expect("all of it");
+            })
+        });
+        task::yield_now().expect("it waits now");
+        here.write_all(&[1; MANY + 1]).expect("room");
+        reader.join().expect("no panic").expect("a byte");
     });
 }
 
