@@ -28,7 +28,8 @@ static INPUT: Mutex<Input> = Mutex::new(Input::new());
 /// Whether the descriptor blocks is not changed, as other processes may use it too. The descriptor is looked at once, by the first
 /// call that reads: if it is replaced after that, what was there before is still read.
 ///
-/// A call that is cancelled takes nothing: what has been read, be it half a line, stays in the buffer for the next one.
+/// A call that is cancelled takes nothing: what has been read, be it half a line, stays in the buffer for the next one. But
+/// `read_exact`, `read_to_end` and the like, which are several reads, have put what they have taken into the caller's buffer.
 ///
 /// # Examples
 ///
