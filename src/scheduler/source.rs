@@ -1,7 +1,7 @@
 //! A descriptor whose calls block the task, and outside of tasks the thread.
 
 use super::cancel;
-use super::claim::{Limit, Stopped, suspend_until};
+use super::claim::{Limit, Stopped, suspend_untold_until};
 use super::current::{self, Current, Running, tell_wait};
 use super::poller::timespec;
 pub(crate) use super::reactor::Direction;
@@ -123,9 +123,7 @@ impl<T: AsFd> Source<T> {
                 }
             }
             if let Err(stopped) = self.wait_alone(direction, &mut limit, longest, seen) {
-                // A cancellation that has come since has been told of, and nothing has been read.
-                let is_over = is_empty && Cancelled::find_in(&stopped).is_none();
-                return if is_over { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
+                return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
             }
         }
     }
@@ -160,7 +158,7 @@ impl<T: AsFd> Source<T> {
                 done => return done,
             }
             all[0].in_a_row.store(0, Ordering::Relaxed);
-            Self::wait(all, direction, limit, seen)?;
+            Self::wait(all, direction, limit, seen).map_err(told)?;
         }
     }
 
@@ -213,6 +211,8 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
+    ///
+    /// Whoever was cancelled learns of it only if the call gives up: see [`told`].
     fn wait<const N: usize>(
         all: [&Self; N],
         direction: Direction,
@@ -236,7 +236,7 @@ impl<T: AsFd> Source<T> {
         if let Some((key, _)) = seen[0] {
             running.header().looks_at.set(ptr::from_ref(reactor.slot(key)).cast());
         }
-        let waited = suspend_until(limit, false, |resumer| {
+        let waited = suspend_untold_until(limit, |resumer| {
             tell_wait("I/O", None);
             for (number, seen) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
                 match reactor.slot(seen.0).join(seen, direction, resumer.another(), reactor) {
@@ -345,9 +345,18 @@ fn may_wait() -> bool {
 #[cold]
 fn last_try<R>(tried: io::Result<R>, stopped: io::Error) -> io::Result<R> {
     match tried {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(stopped),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(told(stopped)),
         done => done,
     }
+}
+
+/// A call gives up. If that is because of a cancellation, and not of where it was made, whoever was cancelled learns of that.
+#[cold]
+fn told(stopped: io::Error) -> io::Error {
+    if Cancelled::find_in(&stopped).is_some() && super::can_wait() {
+        cancel::tell();
+    }
+    stopped
 }
 
 /// A read has found the end of what was there: see [`Slot::empty`](super::reactor::Slot::empty).

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use switchback::net::{TcpStream, UnixStream};
-use switchback::{Resumer, Runtime, task};
+use switchback::{CancelReason, Cancelled, Resumer, Runtime, task};
 
 /// Returns when there is something to be read, without letting the worker look for it.
 pub(crate) fn await_arrival(stream: &TcpStream) {
@@ -67,6 +67,35 @@ fn a_call_that_was_cancelled_before_takes_what_is_there() {
             await_arrival(&there);
             let read = task::timeout(Duration::ZERO, || there.read(&mut [0; 1]));
             assert_eq!(read.expect("it is in time").expect("it is there"), 1);
+        }
+    });
+}
+
+/// The time is over when it calls, which the worker has not seen yet, no more than what has come.
+#[test]
+fn who_calls_too_late_takes_what_is_there() {
+    on(1, || {
+        let (mut here, mut there) = pair().expect("a pair");
+        // It is watched from here on.
+        assert!(task::timeout(Duration::from_micros(1), || there.read(&mut [0; 8])).is_err());
+        for _ in 0..3 {
+            here.write_all(b"a").expect("room");
+            assert_eq!(there.read(&mut [0; 8]).expect("it comes"), 1, "and nothing is left");
+            here.write_all(b"b").expect("room");
+            await_arrival(&there);
+            let limit = Duration::from_millis(1);
+            let read = task::timeout(limit, || {
+                thread::sleep(limit * 2);
+                there.read(&mut [0; 8])
+            });
+            assert_eq!(read.expect("it is in time").expect("it is there"), 1);
+            // And where there is nothing it says so, and the timeout too.
+            let read = task::timeout(limit, || {
+                thread::sleep(limit * 2);
+                there.read(&mut [0; 8])
+            });
+            let error = read.expect_err("it is over").into_value().expect_err("nothing is there");
+            assert_eq!(Cancelled::find_in(&error).expect("the reason").reason(), &CancelReason::TimedOut);
         }
     });
 }
