@@ -12,6 +12,7 @@ use crate::sync::faces::lock;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use core::{fmt, str};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Lines, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -212,7 +213,8 @@ impl Input {
 /// Whether a read would not wait, as far as one can tell.
 fn is_readable(file: &File) -> io::Result<()> {
     match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
-        0 => Err(ErrorKind::WouldBlock.into()),
+        // Nothing would tell of more where it is open for writes only, and the read fails.
+        0 if fcntl_getfl(file)? & OFlags::RWMODE != OFlags::WRONLY => Err(ErrorKind::WouldBlock.into()),
         _ => Ok(()),
     }
 }
