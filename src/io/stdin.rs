@@ -27,7 +27,8 @@ static INPUT: Mutex<Input> = Mutex::new(Input::new());
 ///
 /// It has a buffer, which all of the process's tasks and threads share that use this; std's own is another, so use one of the two.
 /// Whether the descriptor blocks is not changed, as other processes may use it too. The descriptor is looked at once, by the first
-/// call that reads: if it is replaced after that, what was there before is still read.
+/// call that reads: if it is replaced after that, what was there before is still read. Where there is none, or it is open for writes
+/// only, a read is an error, and not the end, as std's has it.
 ///
 /// A call that is cancelled takes nothing: what has been read, be it half a line, stays in the buffer for the next one. But
 /// `read_exact`, `read_to_end` and the like, which are several reads, have put what they have taken into the caller's buffer.
