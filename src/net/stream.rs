@@ -87,6 +87,10 @@ macro_rules! stream {
                 let used = buffers.len().min(super::stream::MOST_BUFFERS);
                 let buffers = &mut buffers[..used];
                 let length = buffers.iter().map(|buffer| buffer.len()).sum();
+                if length == 0 {
+                    // As the system has it, which waits for nothing then.
+                    return Ok(0);
+                }
                 self.0.$read(length, |mut socket: &$std| socket.read_vectored(buffers))
             }
         }

@@ -150,6 +150,27 @@ fn what_follows_a_descriptor_is_read() {
     });
 }
 
+/// As of std's, be there anything or not.
+#[test]
+fn a_read_into_no_buffers_does_not_wait() {
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (mut here, mut there) = pair().expect("a pair");
+        there.set_read_timeout(Some(Duration::from_secs(3600))).expect("it is not zero");
+        let reader = task::spawn_local(move || there.read(&mut [0; 8]).map(|length| (length, there)));
+        task::yield_now().expect("it waits now");
+        here.write_all(b"a").expect("room");
+        let (length, mut there) = reader.join().expect("no panic").expect("it comes");
+        assert_eq!(length, 1, "and nothing is left");
+        let start = task::now();
+        for buffers in [&mut [][..], &mut [IoSliceMut::new(&mut [])]] {
+            assert_eq!(there.read_vectored(buffers).expect("no error"), 0);
+        }
+        assert_eq!(task::now(), start);
+    });
+}
+
 /// A read stops at the most that the system takes, and that is no sign that there is no more.
 #[test]
 fn what_is_left_by_a_read_into_too_many_buffers_is_read() {
@@ -164,8 +185,10 @@ fn what_is_left_by_a_read_into_too_many_buffers_is_read() {
                 let mut bytes = [0; MANY];
                 let mut buffers: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
                 let length = there.read_vectored(&mut buffers).expect("it is there");
-                let left = task::timeout(Duration::from_secs(3600), || there.read_exact(&mut vec![0; MANY - length]));
-                left.expect("it is there").expect("all of it");
+                there.set_read_timeout(Some(Duration::from_secs(3600))).expect("it is not zero");
+                let start = task::now();
+                there.read_exact(&mut vec![0; MANY - length]).expect("all of it");
+                assert_eq!(task::now(), start);
             })
         });
         task::yield_now().expect("it waits now");
