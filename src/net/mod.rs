@@ -9,7 +9,7 @@
 //!   `write_all` and the like may have written some, and `read_exact`, `read_to_end` and the like have put what they have read into
 //!   the caller's buffer.
 //! - A socket's own timeout (`set_read_timeout`, `set_write_timeout`) fails with [`TimedOut`](std::io::ErrorKind::TimedOut), on
-//!   all systems. It belongs to the value, not to the descriptor: a clone starts with the original's.
+//!   all systems, unless what the call is for has come by then. It belongs to the value, not to the descriptor: a clone starts with the original's.
 //! - After `set_nonblocking(true)` a call that would wait fails with [`WouldBlock`](std::io::ErrorKind::WouldBlock): for what is to
 //!   try, and to do something else meanwhile. This too belongs to the value, where std has it for all clones.
 //! - Several tasks may use one socket at once, through a reference: all that wait for it are woken, and try again.

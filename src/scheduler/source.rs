@@ -123,7 +123,9 @@ impl<T: AsFd> Source<T> {
                 }
             }
             if let Err(stopped) = self.wait_alone(direction, &mut limit, longest, seen) {
-                return if is_empty { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
+                // A worker that has been busy looks at its timers before it looks for I/O.
+                let may_have_come = is_empty || stopped.kind() == ErrorKind::TimedOut;
+                return if may_have_come { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
             }
         }
     }
