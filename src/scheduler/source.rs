@@ -6,7 +6,7 @@ use super::current::{self, Current, Running, tell_wait};
 use super::poller::timespec;
 pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
-use crate::cancelled::Cancelled;
+use crate::cancelled::{CancelReason, Cancelled};
 use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -123,9 +123,8 @@ impl<T: AsFd> Source<T> {
                 }
             }
             if let Err(stopped) = self.wait_alone(direction, &mut limit, longest, seen) {
-                // A worker that has been busy looks at its timers before it looks for I/O.
-                let may_have_come = is_empty || stopped.kind() == ErrorKind::TimedOut;
-                return if may_have_come { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
+                let may_be_there = is_empty || is_by_time(&stopped);
+                return if may_be_there { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
             }
         }
     }
@@ -341,6 +340,14 @@ fn running<'a>() -> Option<&'a Running> {
 #[inline(always)]
 fn may_wait() -> bool {
     running().is_none_or(|running| running.can_switch() && !cancel::is_pending(running))
+}
+
+/// Whether a wait has ended because its time is over. Something may have come before that: a worker that was busy looks at its timers
+/// before it looks for I/O.
+#[cold]
+fn is_by_time(stopped: &io::Error) -> bool {
+    stopped.kind() == ErrorKind::TimedOut
+        || Cancelled::find_in(stopped).is_some_and(|cancelled| *cancelled.reason() == CancelReason::TimedOut)
 }
 
 /// What is there wins, although no event has told of it yet.
