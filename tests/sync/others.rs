@@ -297,6 +297,36 @@ fn a_broadcast_reaches_all_and_tells_who_is_late() {
     });
 }
 
+/// The destructor of a message for which there is no room any more may panic, and may wait for those that the new one is for.
+#[test]
+#[cfg(panic = "unwind")]
+fn a_broadcast_wakes_before_it_drops() {
+    struct Last(Option<Arc<Event>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let seen = self.0.take().expect("it panics");
+            assert_eq!(seen.wait_timeout(LONG), Ok(true), "whoever has been sent something has it");
+        }
+    }
+    for waits in [false, true] {
+        jumping().run(|| {
+            let seen = Arc::new(Event::new());
+            let (sender, mut receiver) = broadcast::channel(1);
+            sender.send(Some(Last(waits.then(|| Arc::clone(&seen)))));
+            assert!(receiver.recv().is_ok());
+            let waiting = task::spawn_local(move || {
+                let received = receiver.recv().map(|message| message.is_none());
+                seen.set();
+                received
+            });
+            settle();
+            let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sender.send(None)));
+            assert_eq!(sent.is_ok(), waits);
+            assert_eq!(waiting.join().expect("it ends well"), Ok(true));
+        });
+    }
+}
+
 #[test]
 fn queues_of_work_have_their_orders() {
     let (queue, lifo, priority) = (Queue::unbounded(), LifoQueue::unbounded(), PriorityQueue::unbounded());
