@@ -143,7 +143,11 @@ impl Children {
     /// Cancels all tasks of the scope, and those that are spawned from now on.
     pub(crate) fn cancel(&self, cancelled: &Cancelled) {
         let mut state = self.0.lock();
-        state.cancelled.get_or_insert_with(|| cancelled.clone());
+        if state.cancelled.is_some() {
+            // They have been, or whoever has come first is at it: if each of many fails, each would go through all of them.
+            return;
+        }
+        state.cancelled = Some(cancelled.clone());
         let tasks: Vec<TaskRef> = state.tasks.iter().flatten().cloned().collect();
         drop(state);
         for task in tasks {
