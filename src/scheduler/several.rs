@@ -240,12 +240,20 @@ impl<T: Send + 'static> JoinSet<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            let next = self.ended.0.lock().0.pop_front();
-            if let Some(handle) = next.and_then(|number| self.handles.remove(&number)) {
-                // It has nothing left to do that waits.
-                return Ok(Some(shield(|| handle.join())));
+            let Some(number) = self.ended.0.lock().0.pop_front() else {
+                self.wait()?;
+                continue;
+            };
+            let Some(handle) = self.handles.get_mut(&number) else { continue };
+            // Most often it has ended by now; but what its closure or its locals have left may have destructors that wait.
+            if let Err(error) = handle.wait() {
+                self.ended.0.lock().0.push_front(number);
+                return Err(match error {
+                    JoinError::Interrupted(cancelled) => cancelled,
+                    _ => super::refusal(),
+                });
             }
-            self.wait()?;
+            return Ok(self.handles.remove(&number).map(JoinHandle::join));
         }
     }
 
