@@ -3,7 +3,7 @@
 use super::cancel::{self, Entered, Kind};
 use super::current::{self, tell_wait};
 use super::header::{Header, TaskRef};
-use super::join::JoinHandle;
+use super::join::{JoinError, JoinHandle};
 use super::life::drop_quietly;
 use super::spawn::{Builder, Place, SpawnError, Wanted, spawn_seated};
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
@@ -32,6 +32,10 @@ struct State {
     /// A call in one of them has returned that.
     was_told: bool,
     panics: Vec<Box<dyn Any + Send>>,
+    /// How many have panicked whose payload is their outcome, which nobody has looked at.
+    untold: usize,
+    /// Of those that had no stack, and have never begun.
+    no_stack: Vec<String>,
     /// One was cancelled before it began.
     was_refused: bool,
     /// One was leaked: the scope can never be left.
@@ -55,9 +59,12 @@ pub(crate) struct Waited {
 }
 
 impl Seat {
-    /// The task was cancelled, and does not begin.
-    pub(super) fn refuse(&self) {
-        self.children.0.lock().was_refused = true;
+    /// The task does not begin.
+    pub(super) fn refuse(&self, why: &JoinError) {
+        let no_stack = matches!(why, JoinError::NoStack(_)).then(|| why.to_string());
+        let mut state = self.children.0.lock();
+        state.was_refused |= no_stack.is_none();
+        state.no_stack.extend(no_stack);
     }
 
     /// The task never ends.
@@ -158,6 +165,26 @@ impl Children {
     /// Keeps the payload of a task's panic.
     pub(crate) fn add_panic(&self, payload: Box<dyn Any + Send>) {
         self.0.lock().panics.push(payload);
+    }
+
+    /// A task has panicked, and has the payload for an outcome.
+    pub(crate) fn add_untold(&self) {
+        self.0.lock().untold += 1;
+    }
+
+    /// Somebody has got that outcome.
+    pub(crate) fn tell_panic(&self) {
+        self.0.lock().untold -= 1;
+    }
+
+    /// Whether there is one that nobody has got.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.0.lock().untold > 0
+    }
+
+    /// Why one had no stack, if one had none: each once.
+    pub(crate) fn take_no_stack(&self) -> Option<String> {
+        self.0.lock().no_stack.pop()
     }
 
     /// The payload of the first panic. Those of others are dropped: panics of their destructors are nobody's.

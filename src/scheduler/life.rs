@@ -31,10 +31,11 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
         unsafe {
             match header.cancelled.get() {
                 Some(cancelled) => {
+                    let error = JoinError::Cancelled(cancelled.clone());
                     let seat = header.seat.take();
-                    seat.iter().for_each(Seat::refuse);
+                    seat.iter().for_each(|seat| seat.refuse(&error));
                     header.seat.set(seat);
-                    (vtable.refuse)(task, JoinError::Cancelled(cancelled.clone()));
+                    (vtable.refuse)(task, error);
                 }
                 None => (vtable.run)(task),
             }
@@ -91,7 +92,7 @@ pub(super) unsafe fn end_unstarted(task: NonNull<Header>, error: JoinError) {
     unsafe {
         let header = task.as_ref();
         let seat = header.seat.take();
-        seat.iter().for_each(Seat::refuse);
+        seat.iter().for_each(|seat| seat.refuse(&error));
         header.seat.set(seat);
         (header.vtable.refuse)(task, error);
         complete(header);

@@ -27,7 +27,7 @@ use std::sync::Arc;
 ///
 /// # Panics
 ///
-/// When one of them does, after the others have ended; and outside of a runtime, if there are any.
+/// When one of them does, after the others have ended, or had no stack; and outside of a runtime, if there are any.
 ///
 /// # Examples
 ///
@@ -86,13 +86,14 @@ where
             s.cancel();
         }
         let ended = shield(|| {
-            let ended = handles.into_iter().map(|handle| match handle.join() {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(payload)) => Err(JoinError::Panicked(Panic::new(payload))),
-                Err(cancelled) => Err(JoinError::Cancelled(cancelled)),
+            let ended = handles.into_iter().map(|handle| match handle.outcome()? {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(payload)) => Err(JoinError::Panicked(Panic::new(payload))),
+                None => unreachable!("it cannot fail, and its panics are caught"),
             });
             ended.collect::<Vec<_>>()
         });
+        s.tell_no_stack();
         Ok(ended)
     });
     match ended {
@@ -108,7 +109,7 @@ where
 ///
 /// # Panics
 ///
-/// When one of them does, after the others have ended; and outside of a runtime, if there are any.
+/// When one of them does, after the others have ended, or had no stack; and outside of a runtime, if there are any.
 ///
 /// # Examples
 ///
