@@ -4,8 +4,8 @@ use crate::{LONG, jumping, settle, workers};
 use std::cell::RefCell;
 use std::rc::Rc;
 use switchback::sync::{
-    Arc, Event, LifoQueue, Notify, PriorityQueue, Queue, RwLock, Semaphore, WaitGroup, atomic, broadcast, oneshot, rendezvous,
-    watch,
+    Arc, Event, LifoQueue, Notify, PriorityQueue, Queue, RwLock, Semaphore, WaitGroup, atomic, broadcast, oneshot,
+    rendezvous, watch,
 };
 use switchback::task::{self, JoinHandle, RecvError, SendError};
 use switchback::{Cancelled, select};
