@@ -66,7 +66,7 @@ fn a_set_whose_task_is_nearly_over_keeps_its_outcome_while_a_panic_unwinds() {
 }
 
 /// Where there is no stack of 8 GiB: in a process of its own, which this may not be.
-#[cfg(panic = "unwind")]
+#[cfg(all(panic = "unwind", target_pointer_width = "64"))]
 #[cfg(all(target_os = "linux", not(any(switchback_asan, switchback_tsan, switchback_valgrind))))]
 mod without_stacks {
     use std::any::Any;
