@@ -14,10 +14,14 @@ use core::panic::Location;
 use core::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use std::any::Any;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 /// The tasks of a scope. Whoever has the scope does not leave before [`wait`](Self::wait) has returned.
 pub(crate) struct Children(Mutex<State>);
+
+// No code of users runs while it is locked.
+impl RefUnwindSafe for Children {}
 
 #[derive(Default)]
 struct State {
