@@ -1,4 +1,4 @@
-//! The tasks of a scope: what both kinds of scope are made of.
+//! The tasks of a scope, or of a set: what both kinds of scope are made of.
 
 use super::cancel::{self, Entered, Kind};
 use super::current::{self, tell_wait};
@@ -14,6 +14,7 @@ use core::panic::Location;
 use core::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
@@ -44,9 +45,11 @@ struct State {
     was_refused: bool,
     /// One was leaked: the scope can never be left.
     is_broken: bool,
+    /// Only of a set: the numbers of those that have ended, and have not been looked at.
+    ended: Option<VecDeque<usize>>,
 }
 
-/// A task's place in a scope. It is left when it is dropped, at the end of the task.
+/// A task's place in a scope, or number in a set. It is left when it is dropped, at the end of the task.
 pub(crate) struct Seat {
     children: Arc<Children>,
     place: usize,
@@ -67,20 +70,38 @@ impl Seat {
     pub(super) fn refuse(&self, why: &JoinError) {
         let no_stack = matches!(why, JoinError::NoStack(_)).then(|| why.to_string());
         let mut state = self.children.0.lock();
+        if state.ended.is_some() {
+            // A set has the outcomes of all.
+            return;
+        }
         state.was_refused |= no_stack.is_none();
         state.no_stack.extend(no_stack);
     }
 
-    /// The task never ends.
-    pub(super) fn leak(self) {
-        self.children.0.lock().is_broken = true;
-        mem::forget(self);
+    /// The task never ends. A seat in a set is for the caller, to be dropped when the task is complete.
+    pub(super) fn leak(self) -> Option<Self> {
+        let mut state = self.children.0.lock();
+        if state.ended.is_none() {
+            state.is_broken = true;
+            drop(state);
+            mem::forget(self);
+            return None;
+        }
+        drop(state);
+        Some(self)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.children.0.lock();
+        if let Some(ended) = &mut state.ended {
+            ended.push_back(self.place);
+            let waiter = state.waiter.take();
+            drop(state);
+            let _ = waiter.map(|waiter| waiter.send(()));
+            return;
+        }
         let task = state.tasks[self.place].take();
         let told = task.as_ref().map(TaskRef::header).filter(|header| header.was_told.load(Ordering::Relaxed));
         state.was_told |=
@@ -98,6 +119,31 @@ impl Drop for Seat {
 impl Children {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::default()))
+    }
+
+    /// For a set.
+    pub(super) fn of_set() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { ended: Some(VecDeque::new()), ..State::default() })))
+    }
+
+    /// A seat in a set.
+    pub(super) fn seat_in_set(self: &Arc<Self>, number: usize) -> Seat {
+        Seat { children: Arc::clone(self), place: number }
+    }
+
+    /// The first of a set that has ended.
+    pub(super) fn take_ended(&self) -> Option<usize> {
+        self.0.lock().ended.as_mut()?.pop_front()
+    }
+
+    /// Resumes that one when one of a set ends; at once, if one has ended.
+    pub(super) fn begin_wait_for_one(&self, resumer: Resumer<()>) {
+        let mut state = self.0.lock();
+        let has_ended = state.ended.as_ref().is_none_or(|ended| !ended.is_empty());
+        // The last one, if there is one, has been claimed.
+        let last = if has_ended { Some(resumer) } else { state.waiter.replace(resumer) };
+        drop(state);
+        let _ = last.map(|last| last.send(()));
     }
 
     /// What [`spawn`](Self::spawn) needs, if nothing stands in its way.

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::cancel::shield;
+use super::children::Children;
 use super::current::tell_wait;
 use super::errors::{Errors, Failure};
 use super::join::{JoinError, JoinHandle};
 use super::panicked::Panic;
 use super::scope::scope;
-use super::spawn::spawn;
+use super::spawn::spawn_in_seat;
 use super::suspend::{Interrupted, Resumer, suspend};
 use crate::cancelled::{CancelReason, Cancelled};
 use core::convert::Infallible;
@@ -15,7 +16,7 @@ use core::fmt;
 use core::mem;
 use core::panic::Location;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -183,36 +184,16 @@ where
 /// ```
 pub struct JoinSet<T> {
     /// In the order in which they were spawned, and so are they cancelled: by a seed, a run is the same each time.
-    handles: BTreeMap<u64, JoinHandle<T>>,
-    spawned: u64,
-    ended: Arc<Ended>,
-}
-
-/// The tasks of a set that have ended and have not been looked at, and who waits for one.
-#[derive(Default)]
-struct Ended(Mutex<(VecDeque<u64>, Option<Resumer<()>>)>);
-
-/// Tells a set that its task ends, or never begins.
-struct Announcer {
-    ended: Arc<Ended>,
-    number: u64,
-}
-
-impl Drop for Announcer {
-    fn drop(&mut self) {
-        let mut ended = self.ended.0.lock();
-        ended.0.push_back(self.number);
-        let waiter = ended.1.take();
-        drop(ended);
-        let _ = waiter.map(|waiter| waiter.send(()));
-    }
+    handles: BTreeMap<usize, JoinHandle<T>>,
+    spawned: usize,
+    children: Arc<Children>,
 }
 
 impl<T: Send + 'static> JoinSet<T> {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self { handles: BTreeMap::new(), spawned: 0, ended: Arc::default() }
+        Self { handles: BTreeMap::new(), spawned: 0, children: Children::of_set() }
     }
 
     /// Starts a task in the set.
@@ -223,11 +204,7 @@ impl<T: Send + 'static> JoinSet<T> {
     #[track_caller]
     pub fn spawn(&mut self, f: impl FnOnce() -> T + Send + 'static) {
         self.spawned += 1;
-        let announcer = Announcer { ended: Arc::clone(&self.ended), number: self.spawned };
-        let handle = spawn(move || {
-            let _announcer = announcer;
-            f()
-        });
+        let handle = spawn_in_seat(f, || self.children.seat_in_set(self.spawned));
         self.handles.insert(self.spawned, handle);
     }
 
@@ -241,35 +218,18 @@ impl<T: Send + 'static> JoinSet<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            let Some(number) = self.ended.0.lock().0.pop_front() else {
-                self.wait()?;
-                continue;
-            };
-            let Some(handle) = self.handles.get_mut(&number) else { continue };
-            // Most often it has ended by now; but what its closure or its locals have left may have destructors that wait.
-            if let Err(error) = handle.wait() {
-                self.ended.0.lock().0.push_front(number);
-                return Err(match error {
-                    JoinError::Interrupted(cancelled) => cancelled,
-                    _ => super::refusal(),
-                });
+            if let Some(handle) = self.children.take_ended().and_then(|number| self.handles.remove(&number)) {
+                // It is complete, so this does not wait.
+                return Ok(Some(handle.join()));
             }
-            return Ok(self.handles.remove(&number).map(JoinHandle::join));
+            self.wait()?;
         }
     }
 
     fn wait(&self) -> Result<(), Cancelled> {
         let waited = suspend(|resumer: Resumer<()>| {
             tell_wait("a task of a set", None);
-            let mut ended = self.ended.0.lock();
-            if ended.0.is_empty() {
-                let last = ended.1.replace(resumer);
-                drop(ended);
-                drop(last);
-            } else {
-                drop(ended);
-                let _ = resumer.send(());
-            }
+            self.children.begin_wait_for_one(resumer);
         });
         match waited {
             Ok(()) | Err(Interrupted::Abandoned) => Ok(()),

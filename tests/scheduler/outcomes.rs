@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 use switchback::sync::Event;
-use switchback::task::{self, JoinSet};
+use switchback::task::{self, JoinError, JoinSet};
 use switchback::{CancelReason, Runtime};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -51,6 +51,37 @@ fn a_set_whose_task_is_nearly_over_is_waited_for_as_long_as_nobody_cancels() {
         assert_eq!(waited.expect_err("it has not ended").reason(), &CancelReason::TimedOut);
         assert!(matches!(set.join_next(), Ok(Some(Ok(5)))) && set.is_empty());
     });
+}
+
+#[test]
+fn who_is_over_is_told_before_who_is_nearly_over() {
+    virtual_runtime().run(|| {
+        let (mut set, is_over) = nearly_ended();
+        set.spawn(|| 6);
+        task::spawn_local(move || {
+            task::sleep(LONG).expect("not cancelled");
+            is_over.set();
+        });
+        let ended: Vec<_> = set.completed().map(|ended| ended.expect("it ends well")).collect();
+        assert_eq!(ended, [6, 5]);
+    });
+}
+
+#[test]
+fn a_set_tells_of_what_could_not_be_ended() {
+    let runtime = Runtime::builder().workers(1).grace(Duration::ZERO).build().expect("a runtime");
+    let mut set = runtime.run(|| {
+        let mut set = JoinSet::new();
+        set.spawn(|| task::shield(task::park));
+        for _ in 0..5 {
+            task::yield_now().expect("not cancelled");
+        }
+        set
+    });
+    // In another runtime, as this one is over.
+    let ended = virtual_runtime().run(|| task::timeout(LONG, || set.completed().next()));
+    let ended = ended.expect("it is told").expect("one");
+    assert!(matches!(ended, Err(JoinError::Cancelled(cancelled)) if cancelled.reason() == &CancelReason::Shutdown));
 }
 
 #[cfg(panic = "unwind")]
