@@ -403,7 +403,9 @@ impl Worker {
         let task_ref = Task::new(TaskRef::to(header));
         let resumed = watch.resumed(self.index, &task_ref, is_first);
         self.step_alone(task);
-        watch.suspended(self.index, &task_ref, resumed);
+        // One that is complete may have stopped in the destructor of its outcome.
+        let has_ended = task_ref.is_finished() && header.running.get().is_null();
+        watch.suspended(self.index, &task_ref, has_ended, resumed);
     }
 
     #[cold]

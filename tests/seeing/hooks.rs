@@ -61,6 +61,22 @@ fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
     assert_eq!(left_of(workers(1).grace(Duration::ZERO), unstarted), 0);
 }
 
+/// The outcome of a task that nobody waits for is dropped by the task, which is complete then, and not over.
+#[test]
+fn a_task_whose_outcome_waits_when_it_is_dropped_ends_once() {
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            (0..3).for_each(|_| task::yield_now().expect("nobody cancels"));
+        }
+    }
+    let detached = || {
+        drop(task::spawn(|| Waits));
+        (0..9).for_each(|_| task::yield_now().expect("nobody cancels"));
+    };
+    assert_eq!(left_of(workers(1), detached), 0);
+}
+
 #[test]
 fn workers_tell_when_they_park() {
     let (parked, unparked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
