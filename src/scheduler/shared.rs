@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::handle::Task;
 use super::header::{Header, Origin, TaskRef};
 use super::inspect::Requests;
+use super::join::{JoinError, JoinHandle};
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
@@ -14,10 +15,12 @@ use super::watch::{Observers, Watch};
 use super::watchdog::Watchdog;
 use super::worker::Worker;
 use super::{current, spawn, task};
-use crate::cancelled::Cancelled;
+use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine;
 use crate::stack::Class;
+use core::iter;
 use core::panic::Location;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crossbeam_deque::{Stealer, Worker as Deque};
 use crossbeam_queue::SegQueue;
@@ -293,14 +296,41 @@ impl Shared {
         fence(Ordering::SeqCst);
         while let Some(task) = self.injector.pop() {
             // SAFETY: it was in the queue, so it has not started and is ours.
-            unsafe {
-                if let Some(watch) = &self.watch {
-                    watch.ended_unstarted(&Task::new(TaskRef::to(task.0.as_ref())));
-                }
-                let why = Cancelled::new(crate::CancelReason::Shutdown, task.0.as_ref().scope_id());
-                end_unstarted(task.0, super::join::JoinError::Cancelled(why));
+            unsafe { self.refuse(task.0) };
+        }
+    }
+
+    /// Ends a task that has not started, as nothing is run any more.
+    ///
+    /// # Safety
+    ///
+    /// As for [`end_unstarted`].
+    pub(super) unsafe fn refuse(&self, task: NonNull<Header>) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            if let Some(watch) = &self.watch {
+                watch.ended_unstarted(&Task::new(TaskRef::to(task.as_ref())));
+            }
+            let why = Cancelled::new(CancelReason::Shutdown, task.as_ref().scope_id());
+            end_unstarted(task, JoinError::Cancelled(why));
+        }
+    }
+
+    /// Nothing is ever run, as those workers could not be started. The others have ended.
+    fn give_up(&self, unstarted: impl IntoIterator<Item = usize>) {
+        for index in unstarted {
+            for task in self.remotes[index].close() {
+                // SAFETY: it was in the inbox, and waits for that worker to begin it.
+                unsafe { self.refuse(task) };
             }
         }
+        self.close();
+        self.let_remotes_go(self.ended.lock().1);
+    }
+
+    /// All workers have ended, or there were none.
+    fn let_remotes_go(&self, has_left: bool) {
+        self.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
     }
 }
 
@@ -324,7 +354,7 @@ pub(crate) fn enter<F, T>(
     config: &Config,
     main: F,
     spawned_at: &'static Location<'static>,
-) -> Result<Result<T, super::join::JoinError>, EnterError>
+) -> Result<Result<T, JoinError>, EnterError>
 where
     F: FnOnce() -> T,
 {
@@ -335,7 +365,10 @@ where
     let own = fresh.remove(0);
     let looking_on = match LookingOn::start(&shared) {
         Ok(looking_on) => looking_on,
-        Err(error) => return Err(EnterError::Thread(error)),
+        Err(error) => {
+            shared.give_up(0..config.workers);
+            return Err(EnterError::Thread(error));
+        }
     };
     let threads = match start_threads(&shared, fresh) {
         Ok(threads) => threads,
@@ -348,7 +381,7 @@ where
     let origin = Origin { id: spawn::next_id(), name, spawned_at, class: config.main_class, home: None };
     let task = task::create(main, origin, None);
     // SAFETY: one of the two references is the handle's, of a task that returns a T.
-    let handle = unsafe { super::join::JoinHandle::<T>::new(TaskRef::from_raw(task)) };
+    let handle = unsafe { JoinHandle::<T>::new(TaskRef::from_raw(task)) };
     // SAFETY: nobody has it yet.
     shared.tell_of_spawn(unsafe { task.as_ref() });
     worker.push_pinned(Unstarted(task));
@@ -361,8 +394,10 @@ where
         shared.end_worker(0, all_ended);
         join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
+        shared.close();
+        // What destructors and hooks have spawned here since.
+        worker.refuse_rest();
     });
-    shared.close();
     #[cfg(unix)]
     shared.reactors.end();
     drop(looking_on);
@@ -427,6 +462,7 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
                 shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
                 shared.wake_all();
                 threads.into_iter().for_each(|thread| drop(thread.join()));
+                shared.give_up(iter::once(0).chain(index..shared.remotes.len()));
                 return Err(error);
             }
         }
@@ -453,5 +489,5 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
     // The destructors of a thread's locals may wait for what they spawn.
     shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
-    shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
+    shared.let_remotes_go(has_left);
 }
