@@ -80,7 +80,7 @@ const char *swb_last_error(void);
 
 /*
  * Called with a line of text when something goes wrong that nobody is told by a status: a task that does not end, for
- * instance. Any thread calls it. Without a hook the first report of each kind is written to stderr.
+ * instance. Any thread calls it. Without a hook, or with NULL for one, the first report of each kind is written to stderr. SWB_OK.
  */
 typedef void (*swb_report_hook)(void *data, const char *text);
 swb_status swb_set_report_hook(swb_report_hook hook, void *data);

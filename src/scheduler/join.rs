@@ -173,6 +173,14 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// Wakes that waker when the task ends; at once, if it has ended.
+    #[cfg(feature = "capi")]
+    pub(crate) fn wake_at_end(&mut self, waker: &Waker) {
+        if !self.wait_with(waker) {
+            waker.wake_by_ref();
+        }
+    }
+
     /// Nobody is to be resumed any more. What [`begin_wait`](Self::begin_wait) was given may be over already.
     pub(crate) fn end_wait(&mut self) {
         self.take_back();
