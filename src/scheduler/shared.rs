@@ -328,7 +328,7 @@ impl Shared {
         self.let_remotes_go(self.ended.lock().1);
     }
 
-    /// All workers have ended, or there were none.
+    /// What others know of the workers is given to those of another runtime, unless one has not ended, or has left tasks.
     fn let_remotes_go(&self, has_left: bool) {
         self.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
     }
@@ -385,19 +385,22 @@ where
     // SAFETY: nobody has it yet.
     shared.tell_of_spawn(unsafe { task.as_ref() });
     worker.push_pinned(Unstarted(task));
-    worker.on_this_thread(|| {
+    let has_left = worker.on_this_thread(|| {
         worker.run(|| handle.is_finished());
         shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
         shared.wake_all();
         let deadline = config.end_of_grace();
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
-        join_threads(&shared, threads, deadline);
+        let has_left = join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
         shared.close();
         // What destructors and hooks have spawned here since.
         worker.refuse_rest();
+        has_left
     });
+    // Not before: to this thread, what belongs to the first of them was a task of its own.
+    shared.let_remotes_go(has_left);
     #[cfg(unix)]
     shared.reactors.end();
     drop(looking_on);
@@ -474,8 +477,8 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
 const AFTER_GRACE: Duration = Duration::from_millis(100);
 
 /// Waits for the other workers to end, until a while after the deadline: a thread with a task that computes for ever is left
-/// to itself.
-fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) {
+/// to itself. Returns whether any tasks are left.
+fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) -> bool {
     let deadline = deadline + AFTER_GRACE;
     let mut ended = shared.ended.lock();
     while ended.0 < shared.remotes.len() && !shared.one_has_ended.wait_until(&mut ended, deadline).timed_out() {}
@@ -483,11 +486,10 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
     drop(ended);
     if count < shared.remotes.len() {
         coroutine::report(coroutine::Event::NotEnded, crate::Description::new(Some("worker"), Location::caller()));
-        shared.remotes.iter().for_each(|remote| remote.leave());
-        return;
+        return true;
     }
     // The destructors of a thread's locals may wait for what they spawn.
     shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
-    shared.let_remotes_go(has_left);
+    has_left
 }
