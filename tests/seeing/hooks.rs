@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use switchback::RuntimeBuilder;
 use switchback::sync::Event;
-use switchback::task::{self, Task};
+use switchback::task::{self, Interrupted, Resumer, Task};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -153,6 +153,30 @@ fn a_virtual_clock_does_not_jump_while_a_hook_has_woken_somebody() {
         sleeper.join().expect("it ends well");
         assert_eq!(task::now(), start + Duration::from_secs(1));
     });
+}
+
+/// Also where a task is started eagerly, on the stack of the one that spawns it.
+#[test]
+fn nothing_waits_in_a_hook() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let tries_to_wait = |refused: &Arc<AtomicUsize>| {
+        let refused = Arc::clone(refused);
+        move |_: &Task| {
+            let waited = task::suspend(|resumer: Resumer<()>| drop(resumer.send(())));
+            refused.fetch_add(usize::from(waited == Err(Interrupted::Refused)), Ordering::Relaxed);
+        }
+    };
+    let runtime = workers(1)
+        .on_task_start(tries_to_wait(&refused))
+        .on_task_resume(tries_to_wait(&refused))
+        .on_task_suspend(tries_to_wait(&refused))
+        .on_task_end(tries_to_wait(&refused));
+    runtime.build().expect("a runtime").run(|| {
+        let eager = task::spawn_eager(task::yield_now);
+        eager.join().expect("it runs").expect("nobody cancels");
+    });
+    // Main and the other have started, were resumed twice and suspended once, and have ended.
+    assert_eq!(refused.load(Ordering::Relaxed), 2 * (1 + 2 + 1 + 1));
 }
 
 #[cfg(panic = "unwind")]
