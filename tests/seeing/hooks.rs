@@ -4,9 +4,9 @@ use super::workers;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use switchback::RuntimeBuilder;
 use switchback::sync::Event;
 use switchback::task::{self, Interrupted, Resumer, Task};
+use switchback::{CancelReason, RuntimeBuilder};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -158,12 +158,19 @@ fn a_virtual_clock_does_not_jump_while_a_hook_has_woken_somebody() {
 /// Also where a task is started eagerly, on the stack of the one that spawns it.
 #[test]
 fn nothing_waits_in_a_hook() {
+    const MILLISECOND: Duration = Duration::from_millis(1);
     let refused = Arc::new(AtomicUsize::new(0));
     let tries_to_wait = |refused: &Arc<AtomicUsize>| {
         let refused = Arc::clone(refused);
         move |_: &Task| {
-            let waited = task::suspend(|resumer: Resumer<()>| drop(resumer.send(())));
-            refused.fetch_add(usize::from(waited == Err(Interrupted::Refused)), Ordering::Relaxed);
+            let waited = task::suspend(|resumer: Resumer<()>| {
+                let _ = resumer.send(());
+            });
+            let calls = [task::park_timeout(MILLISECOND), task::sleep(MILLISECOND)];
+            let are_refused = calls
+                .map(|call| call.is_err_and(|cancelled| cancelled.reason() == &CancelReason::Outside))
+                == [true; 2];
+            refused.fetch_add(usize::from(waited == Err(Interrupted::Refused) && are_refused), Ordering::Relaxed);
         }
     };
     let runtime = workers(1)
