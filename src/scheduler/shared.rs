@@ -150,8 +150,13 @@ impl Shared {
         }
     }
 
-    /// Spawns a task from outside of the workers. Gives it back if nothing is run any more.
+    /// Spawns a task from outside of the workers. Refuses it if nothing is run any more.
     pub(super) fn inject(&self, task: Unstarted) {
+        if self.phase() == Phase::Closed {
+            // Not by way of the queue: a destructor there may spawn as well, and would refuse all others in its midst.
+            // SAFETY: it has not started, and is ours.
+            return unsafe { self.refuse(task.0) };
+        }
         self.injector.push(task);
         self.notify();
         if self.phase.load(Ordering::SeqCst) == Phase::Closed as u8 {

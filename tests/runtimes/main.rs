@@ -271,6 +271,28 @@ fn what_the_last_destructors_spawn_is_refused_and_dropped() {
     }
 }
 
+/// One after another, and not each in the midst of the one before.
+#[test]
+fn what_many_destructors_spawn_from_outside_takes_no_deep_stack() {
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+    struct Spawns(Handle);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let refused = matches!(self.0.spawn(|| ()).join(), Err(JoinError::Cancelled(_)));
+            REFUSED.fetch_add(usize::from(refused), Ordering::Relaxed);
+        }
+    }
+    let runtime = Runtime::builder().workers(1).grace(Duration::ZERO).build().expect("a runtime");
+    runtime.run(|| {
+        let this = Handle::current().expect("a runtime");
+        for spawns in (0..20_000).map(|_| Spawns(this.clone())) {
+            drop(this.spawn(move || drop(spawns)));
+        }
+    });
+    // But for those that there was time to begin, which joined what they had spawned.
+    assert!(REFUSED.load(Ordering::Relaxed) > 10_000);
+}
+
 /// The workers that had been started have ended, and nothing runs what one of their hooks has spawned, or a thread.
 #[cfg(all(target_os = "linux", not(any(switchback_asan, switchback_tsan, switchback_valgrind))))]
 #[test]
