@@ -253,7 +253,8 @@ swb_status swb_spawn(swb_task **task, swb_task_function function, void *data, co
 
 /*
  * Waits for a task to end. SWB_OK, with what its function has returned in `*ended` (SWB_CANCELLED if it was cancelled before its
- * first instruction) and `*result`: then the handle is gone. SWB_TIMED_OUT, SWB_CANCELLED (the caller), SWB_ITSELF, SWB_INVALID: it is not.
+ * first instruction, or did not leave in the grace period of its runtime; SWB_NO_STACK if there was none for it) and `*result`: then the
+ * handle is gone. SWB_TIMED_OUT, SWB_CANCELLED (the caller), SWB_ITSELF, SWB_INVALID: it is not.
  */
 swb_status swb_join(swb_task *task, uint64_t timeout, int32_t *ended, uintptr_t *result);
 

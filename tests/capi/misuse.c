@@ -330,7 +330,7 @@ static swb_status sets(void *flag, uintptr_t *result) {
     return SWB_OK;
 }
 
-/* On one worker: who waits for what is always ready lets the others run. */
+/* On one worker: who waits for what is always ready lets the others run, and so does who asks again and again. */
 static swb_status is_polite(void *data, uintptr_t *result) {
     int fds[2], flag = 0, i;
     swb_task *task;
@@ -341,6 +341,10 @@ static swb_status is_polite(void *data, uintptr_t *result) {
     for (i = 0; i < 1000 && flag == 0; i++) CHECK(swb_wait_writable(fds[1], SWB_FOREVER), SWB_OK);
     CHECK(flag, 1);
     CHECK(swb_detach(task), SWB_OK);
+    flag = 0;
+    CHECK(swb_spawn(NULL, sets, &flag, NULL), SWB_OK);
+    for (i = 0; i < 1000 && flag == 0; i++) CHECK(swb_wait_readable(fds[0], 0), SWB_TIMED_OUT);
+    CHECK(flag, 1);
     CHECK(close(fds[0]), 0);
     CHECK(close(fds[1]), 0);
     return SWB_OK;
