@@ -3,7 +3,7 @@
 use super::current;
 use super::drive::drive_here;
 use super::message::{Inner, Lent, Signal};
-use super::waker::{Own, TURN};
+use super::waker::Own;
 use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine::{Misuse, Thrown};
 use core::cell::Cell;
@@ -186,7 +186,7 @@ impl Awaiter {
             core::hint::cold_path();
             return self.lend().map(drop);
         }
-        let lent = self.exchange(signal)?;
+        let lent = self.exchange(signal, self.own.turn())?;
         // SAFETY: it has just come (invariant 14).
         unsafe { self.own.check(lent) };
         Ok(())
@@ -199,13 +199,13 @@ impl Awaiter {
         self.yielder().yield_(signal)
     }
 
-    /// Yields, and takes note of what comes back.
+    /// Yields in this turn, and takes note of what comes back.
     #[inline(always)]
-    pub(super) fn exchange(&self, signal: Signal) -> Result<Lent, Cancelled> {
+    pub(super) fn exchange(&self, signal: Signal, turn: u64) -> Result<Lent, Cancelled> {
         match self.yield_(signal) {
             Ok(lent) => {
                 self.lent.set(lent);
-                self.own.mark.set(self.own.mark.get() + TURN);
+                self.own.turn_after(turn);
                 Ok(lent)
             }
             Err(thrown) => Err(self.cancelled(thrown)),
@@ -218,7 +218,7 @@ impl Awaiter {
         Cancelled::alone(match thrown {
             Thrown::Exit => {
                 self.refused.set(1);
-                self.own.mark.set(self.own.mark.get() + TURN);
+                self.own.turn_after(self.own.turn());
                 drop(self.own.take());
                 CancelReason::Dropped
             }
@@ -249,7 +249,7 @@ impl Drop for Running<'_> {
         struct Last<'a>(&'a Awaiter);
         impl Drop for Last<'_> {
             fn drop(&mut self) {
-                current::turns_end(self.0.own.mark.get());
+                current::turns_end(self.0.own.turn());
                 current::replace(self.0.before.get());
             }
         }

@@ -21,7 +21,7 @@ use std::thread;
 thread_local! {
     /// The awaiter of the innermost body that runs, or null (invariant 13).
     static CURRENT: Cell<*const Awaiter> = const { Cell::new(ptr::null()) };
-    /// Greater than the marks of all awaiters that have been on this thread.
+    /// Greater than the turns of all awaiters that have been on this thread.
     static NEXT: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -37,17 +37,16 @@ pub(super) fn current() -> *const Awaiter {
     CURRENT.try_with(Cell::get).unwrap_or(ptr::null())
 }
 
-/// The first turn of a new awaiter, as a mark. Those that were at the same address before it, on this thread, have had lower
-/// ones.
+/// The first turn of a new awaiter. Those that were at the same address before it, on this thread, have had lower ones.
 pub(super) fn first_turn() -> u64 {
     /// Where the thread-local is gone: a great many for each awaiter.
     static FAR: AtomicU64 = AtomicU64::new(1 << 62);
     NEXT.try_with(Cell::get).unwrap_or_else(|_| FAR.fetch_add(TURN << 32, Ordering::Relaxed))
 }
 
-/// The last mark of an awaiter that goes.
-pub(super) fn turns_end(mark: u64) {
-    let _ = NEXT.try_with(|next| next.set(next.get().max((mark / TURN + 1) * TURN)));
+/// The last turn of an awaiter that goes.
+pub(super) fn turns_end(turn: u64) {
+    let _ = NEXT.try_with(|next| next.set(next.get().max(turn + TURN)));
 }
 
 /// The body that this code is called in.

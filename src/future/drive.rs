@@ -38,6 +38,10 @@ pub(super) fn drive_here<F: Future>(awaiter: &Awaiter, future: F) -> Result<F::O
                 drop(borrowed);
                 return Ok(output);
             }
+            Poll::Pending if borrowed.is_old() => {
+                core::hint::cold_path();
+                borrowed.catch_up()?;
+            }
             Poll::Pending => borrowed.suspend()?,
         }
     }

@@ -20,38 +20,57 @@ use std::thread;
 /// whatever the error is gives up sooner, and a loop that never does is unwound.
 const PATIENCE: u32 = 1_000;
 
-/// In a mark: one await polls with the waker, and nobody else touches what is here. Only that await ends this state; if it is
-/// lost, nobody does, and each await has a clone of its own from then on.
-const OUT: u64 = 1;
-/// In a mark: there is no waker, and what is here may be overwritten.
-const EMPTY: u64 = 2;
-/// In the mark of a lease instead of [`OUT`]: its waker is another one.
-const OTHER: u64 = 3;
-/// The part of a mark that is one of these, or 0: the waker is here, wakes what `lent` does, and nobody polls with it.
-const STATE: u64 = 3;
-/// What a mark grows by when the body is woken.
-pub(super) const TURN: u64 = 4;
+/// What a turn grows by when the body is woken.
+pub(super) const TURN: u64 = 2;
+/// In the turn of a lease: its waker is not the body's own.
+const OTHER: u64 = 1;
 
 /// A body's own waker (invariant 16).
 pub(super) struct Own {
-    /// How many times the body has been woken, in [`TURN`]s, and the state of `kept`. With the awaiter's address the count is
-    /// never the same twice on a thread.
-    pub(super) mark: Cell<u64>,
-    /// The mark's first turn. Leases with lower marks are of another awaiter, which was at this address before.
+    /// How many times the body has been woken, in [`TURN`]s. With the awaiter's address it is never the same twice on a thread.
+    turn: Cell<u64>,
+    /// The first turn. Leases with lower ones are of another awaiter, which was at this address before.
     first: u64,
+    // Apart from the turn: what is written here is always a constant. If it came from what was read here, each await would wait
+    // for the one before it.
+    state: Cell<State>,
     kept: UnsafeCell<MaybeUninit<Kept>>,
+}
+
+/// Of a body's own waker.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The waker is here, wakes what `lent` does, and nobody polls with it.
+    Here,
+    /// One await polls with the waker, and nobody else touches what is here. Only that await ends this state; if it is lost,
+    /// nobody does, and each await has a clone of its own from then on.
+    Out,
+    /// There is no waker, and what is here may be overwritten.
+    Empty,
 }
 
 struct Kept {
     waker: Waker,
-    /// Borrows the waker. Whoever is polled with it may put another one here, so it is made anew whenever the body is woken,
-    /// as the executor's is.
+    /// Borrows the waker.
     context: Context<'static>,
 }
 
 impl Own {
     pub(super) fn new(first: u64) -> Self {
-        Self { mark: Cell::new(first | EMPTY), first, kept: UnsafeCell::new(MaybeUninit::uninit()) }
+        let (turn, state) = (Cell::new(first), Cell::new(State::Empty));
+        Self { turn, first, state, kept: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+
+    #[inline(always)]
+    pub(super) fn turn(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// The body has been woken; before that the turn was `last`.
+    #[inline(always)]
+    pub(super) fn turn_after(&self, last: u64) {
+        debug_assert_eq!(self.turn.get(), last);
+        self.turn.set(last + TURN);
     }
 
     #[inline(always)]
@@ -66,28 +85,33 @@ impl Own {
         unsafe { &raw mut (*self.kept.get().cast::<Kept>()).context }
     }
 
-    /// Makes the context anew.
-    ///
-    /// # Safety
-    ///
-    /// There is a waker, and nobody polls with the context.
-    #[inline(always)]
-    unsafe fn renew(&self) {
-        // SAFETY: the waker is neither moved nor dropped while the context is used (invariant 16).
-        unsafe { self.context().write(Context::from_waker(&*self.waker())) };
-    }
-
     /// Puts a waker here.
     ///
     /// # Safety
     ///
     /// What is here may be overwritten.
     unsafe fn put(&self, waker: Waker) {
-        // SAFETY: by this function's contract.
+        // SAFETY: by this function's contract; the waker is neither moved nor dropped while the context is used (invariant 16).
         unsafe {
             self.waker().write(waker);
-            self.renew();
+            self.context().write(Context::from_waker(&*self.waker()));
         }
+    }
+
+    /// Whether what is polled with the context wakes what `lent` does.
+    ///
+    /// Whoever was polled with it may have put another context in its place, so the context is asked and not the waker: then it is
+    /// made anew when the body is woken, as the executor's is for each poll.
+    ///
+    /// # Safety
+    ///
+    /// There is a waker, nobody polls with it, and the poll that has lent the other one goes on.
+    #[inline(always)]
+    unsafe fn would_wake(&self, lent: Lent) -> bool {
+        // SAFETY: by this function's contract the context is there, and `lent`. It borrows either the waker beside it, which stays
+        // until it is replaced together with the context, or another that lives for ever, as the context says so. Both are
+        // borrowed for this call only, which calls nothing.
+        unsafe { (*self.context()).waker().will_wake(lent.waker()) }
     }
 
     /// Puts a waker in the place of the one that is here, which is dropped: that may call anything, and suspend the body.
@@ -119,11 +143,10 @@ impl Own {
 
     /// Moves the waker out, if it is here.
     pub(super) fn take(&self) -> Option<Waker> {
-        let mark = self.mark.get();
-        if mark & STATE != 0 {
+        if self.state.get() != State::Here {
             return None;
         }
-        self.mark.set(mark | EMPTY);
+        self.state.set(State::Empty);
         // SAFETY: it was here, and so it is moved out once (invariant 16).
         Some(unsafe { self.waker().read() })
     }
@@ -136,26 +159,19 @@ impl Own {
     /// The poll goes on.
     #[inline(always)]
     pub(super) unsafe fn check(&self, lent: Lent) {
-        if self.mark.get() & STATE != 0 {
-            return;
+        // SAFETY: the waker is here, nobody polls with it, and `lent` is there by this function's contract.
+        if self.state.get() == State::Here && unsafe { !self.would_wake(lent) } {
+            core::hint::cold_path();
+            drop(self.take());
         }
-        // SAFETY: the waker is here, and is borrowed for this call only, which calls nothing; `lent` is there by this function's
-        // contract.
-        unsafe {
-            if (*self.waker()).will_wake(lent.waker()) {
-                return self.renew();
-            }
-        }
-        core::hint::cold_path();
-        drop(self.take());
     }
 }
 
 /// The body's own waker, borrowed to poll with.
 pub(super) struct Borrowed<'a> {
     awaiter: &'a Awaiter,
-    /// The mark that it has had since, unless the body was woken in the midst of a poll.
-    mark: u64,
+    /// The turn, unless the body was woken in the midst of a poll.
+    turn: u64,
 }
 
 impl<'a> Borrowed<'a> {
@@ -167,26 +183,25 @@ impl<'a> Borrowed<'a> {
     #[inline(always)]
     pub(super) fn new(awaiter: &'a Awaiter) -> Result<Option<Self>, Cancelled> {
         let own = awaiter.own();
-        if own.mark.get() & STATE != 0 {
+        if own.state.get() != State::Here {
             core::hint::cold_path();
             if !Self::fill(awaiter)? {
                 return Ok(None);
             }
         }
-        let mark = own.mark.get() | OUT;
-        own.mark.set(mark);
-        Ok(Some(Self { awaiter, mark }))
+        own.state.set(State::Out);
+        Ok(Some(Self { awaiter, turn: own.turn() }))
     }
 
     /// Makes a waker if there is none. False if somebody has it.
     #[inline(never)]
     fn fill(awaiter: &Awaiter) -> Result<bool, Cancelled> {
         let own = awaiter.own();
-        if own.mark.get() & STATE != EMPTY {
+        if own.state.get() != State::Empty {
             return Ok(false);
         }
         let waker = if awaiter.is_cancelled() { awaiter.lend()? } else { awaiter.clone_lent() };
-        own.mark.set(own.mark.get() & !STATE);
+        own.state.set(State::Here);
         // SAFETY: it was empty.
         unsafe { own.put(waker) };
         Ok(true)
@@ -199,49 +214,54 @@ impl<'a> Borrowed<'a> {
         unsafe { &mut *self.awaiter.own().context() }
     }
 
-    /// Suspends the body until the next poll. Not if it has been suspended in the midst of a poll: then the future has to be
-    /// polled with the new waker first, as in [`Awaiter::suspend`].
+    /// Whether the body has been woken in the midst of the last poll. Then the future has to be polled with the
+    /// [new waker](Self::catch_up) before the body may suspend, as in [`Awaiter::suspend`].
+    #[inline(always)]
+    pub(super) fn is_old(&self) -> bool {
+        self.awaiter.own().turn() != self.turn
+    }
+
+    /// Suspends the body until the next poll.
     #[inline(always)]
     pub(super) fn suspend(&mut self) -> Result<(), Cancelled> {
         let own = self.awaiter.own();
-        if own.mark.get() != self.mark {
-            core::hint::cold_path();
-            self.mark = Self::catch_up(self.awaiter)?;
-            return Ok(());
-        }
-        let lent = self.awaiter.exchange(Signal::PENDING)?;
-        let mark = own.mark.get();
+        let lent = self.awaiter.exchange(Signal::PENDING, self.turn)?;
         // SAFETY: `lent` has just come (invariant 14); the waker is here, and no poll goes on.
         unsafe {
-            if !(*own.waker()).will_wake(lent.waker()) {
+            if !own.would_wake(lent) {
                 core::hint::cold_path();
                 own.replace(lent);
-            } else {
-                own.renew();
             }
         }
         // Not before: if the clone panics, what is here is an old one, and is given up.
-        self.mark = mark;
+        self.turn += TURN;
         Ok(())
     }
 
-    /// Takes the newest waker, and returns the mark of which it is.
+    /// Takes the newest waker.
+    #[inline(always)]
+    pub(super) fn catch_up(&mut self) -> Result<(), Cancelled> {
+        self.turn = Self::newest(self.awaiter)?;
+        Ok(())
+    }
+
+    /// Takes the newest waker, and returns the turn of which it is.
     #[cold]
     #[inline(never)]
-    fn catch_up(awaiter: &Awaiter) -> Result<u64, Cancelled> {
+    fn newest(awaiter: &Awaiter) -> Result<u64, Cancelled> {
         // After the exit it returns none.
         let waker = awaiter.lend()?;
-        let mark = awaiter.own().mark.get();
+        let turn = awaiter.own().turn();
         // SAFETY: the waker is out, and who has it does not poll.
         unsafe { awaiter.own().exchange(waker) };
-        Ok(mark)
+        Ok(turn)
     }
 
     /// The body was woken in the midst of the last poll, or no newer waker could be had: this one is old.
     #[cold]
     #[inline(never)]
     fn give_up(own: &Own) {
-        own.mark.set(own.mark.get() & !STATE | EMPTY);
+        own.state.set(State::Empty);
         // SAFETY: it was out, and this is who has had it. It is moved out once, and then dropped, which may call anything.
         drop(unsafe { own.waker().read() });
     }
@@ -251,8 +271,8 @@ impl Drop for Borrowed<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         let own = self.awaiter.own();
-        if own.mark.get() == self.mark {
-            own.mark.set(self.mark & !OUT);
+        if own.turn() == self.turn {
+            own.state.set(State::Here);
         } else {
             core::hint::cold_path();
             Self::give_up(own);
@@ -265,8 +285,8 @@ impl Drop for Borrowed<'_> {
 pub(super) struct Lease {
     /// Whose it is. No pointer to follow: the awaiter may be gone by the time that a poll returns.
     of: *const Awaiter,
-    /// The awaiter's mark, as long as nothing has happened to that.
-    mark: u64,
+    /// The awaiter's turn, as long as it has not been woken, and [`OTHER`] if the waker is not its own.
+    turn: u64,
 }
 
 impl Awaiter {
@@ -274,13 +294,13 @@ impl Awaiter {
     #[inline(always)]
     pub(super) fn lease(&self) -> Result<(Waker, Lease), Cancelled> {
         let own = self.own();
-        let mark = own.mark.get();
-        if mark & STATE != 0 {
+        let turn = own.turn();
+        if own.state.get() != State::Here {
             core::hint::cold_path();
-            return Ok((self.lend()?, Lease { of: self, mark: mark | OTHER }));
+            return Ok((self.lend()?, Lease { of: self, turn: turn | OTHER }));
         }
-        let lease = Lease { of: self, mark: mark | OUT };
-        own.mark.set(lease.mark);
+        own.state.set(State::Out);
+        let lease = Lease { of: self, turn };
         // SAFETY: it was here, and so it is moved out once (invariant 16).
         Ok((unsafe { own.waker().read() }, lease))
     }
@@ -309,15 +329,15 @@ impl Awaiter {
         Err(Cancelled::alone(CancelReason::Dropped))
     }
 
-    /// Whether nothing has happened to this awaiter since the lease was given.
+    /// Whether the lease is of this awaiter's own waker, and the body has not been woken since.
     #[inline(always)]
     fn is_as_leased(&self, lease: Lease) -> bool {
-        ptr::eq(lease.of, self) && lease.mark == self.own().mark.get()
+        ptr::eq(lease.of, self) && lease.turn == self.own().turn()
     }
 
     /// Whether the body has not been woken since.
     fn is_newest(&self, lease: Lease) -> bool {
-        ptr::eq(lease.of, self) && lease.mark / TURN == self.own().mark.get() / TURN
+        ptr::eq(lease.of, self) && lease.turn & !OTHER == self.own().turn()
     }
 
     /// Keeps the waker for the next await, if it is of any use for that. Then it is no longer the caller's.
@@ -328,7 +348,7 @@ impl Awaiter {
             return self.keep_other(waker, lease);
         }
         // What has been moved out is still here, bit by bit (invariant 16).
-        self.own().mark.set(lease.mark & !OUT);
+        self.own().state.set(State::Here);
         true
     }
 
@@ -341,9 +361,9 @@ impl Awaiter {
             self.forget(lease);
             return false;
         }
-        let keeps = own.mark.get() & STATE == EMPTY && !self.is_cancelled();
+        let keeps = own.state.get() == State::Empty && !self.is_cancelled();
         if keeps {
-            own.mark.set(own.mark.get() & !STATE);
+            own.state.set(State::Here);
             // SAFETY: it was empty (invariant 16), and the caller does not use the waker any more.
             unsafe { own.put(ptr::read(waker)) };
         }
@@ -354,8 +374,8 @@ impl Awaiter {
     #[cold]
     fn forget(&self, lease: Lease) {
         let own = self.own();
-        if ptr::eq(lease.of, self) && lease.mark >= own.first && lease.mark & STATE == OUT {
-            own.mark.set(own.mark.get() & !STATE | EMPTY);
+        if ptr::eq(lease.of, self) && lease.turn >= own.first && lease.turn & OTHER == 0 {
+            own.state.set(State::Empty);
         }
     }
 
@@ -375,14 +395,14 @@ impl Awaiter {
                 return Ok(());
             }
         }
-        let lent = self.exchange(Signal::PENDING)?;
-        lease.mark += TURN;
+        let lent = self.exchange(Signal::PENDING, lease.turn & !OTHER)?;
+        lease.turn += TURN;
         // SAFETY: it has just come (invariant 14).
         let lent = unsafe { lent.waker() };
         if !waker.will_wake(lent) {
             core::hint::cold_path();
             self.forget(*lease);
-            lease.mark |= OTHER;
+            lease.turn |= OTHER;
             let old = mem::replace(waker, lent.clone());
             drop(old);
         }

@@ -7,7 +7,8 @@
 //! - A call tries first. If it would block, its task is suspended, and the other tasks of the worker run. Outside of a runtime it
 //!   blocks the thread.
 //! - Cancelled, or out of the time of a [`timeout`](crate::task::timeout), a call that would wait is an error in which
-//!   [`Cancelled::find_in`](crate::Cancelled::find_in) finds the reason, as in [`net`](crate::net). It has taken no byte.
+//!   [`Cancelled::find_in`](crate::Cancelled::find_in) finds the reason, as in [`net`](crate::net). It has taken no byte, if it is one
+//!   read: `read_exact`, `read_to_end` and the like have put what they have read into the caller's buffer.
 //! - A pipe's end does not block, which [`try_clone`](PipeReader::try_clone) shares, and the other end does not. One comes in by
 //!   `from_std`, or as an [`OwnedFd`](std::os::fd::OwnedFd) by `try_from`, and leaves by `into_std` or as a
 //!   [`Stdio`](std::process::Stdio) for a child: then it blocks again.

@@ -34,7 +34,8 @@ static ERRORS: Mutex<Output> = Mutex::new(Output::new());
 ///
 /// Whether the descriptor blocks is not changed, as other processes may use it too. It is looked at once, by the first call that writes:
 /// if it is replaced after that, what was there before is still written to, and of a pipe the reader sees no end. As long as there is no descriptor left to look at it by,
-/// the call is std's, and blocks the thread.
+/// the call is the system's, and blocks the thread. Where there is no standard output, or it is open for reads only, a write is an error;
+/// std's drops what it is given then.
 ///
 /// A `write` that is cancelled has written nothing; `write_all` and `writeln!` may have written some. What there is room for is
 /// written, cancelled or not.

@@ -12,6 +12,7 @@ use crate::sync::faces::lock;
 use crate::sync::{Mutex, MutexGuard, PoisonError};
 use core::{fmt, str};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::File;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Lines, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -26,9 +27,11 @@ static INPUT: Mutex<Input> = Mutex::new(Input::new());
 ///
 /// It has a buffer, which all of the process's tasks and threads share that use this; std's own is another, so use one of the two.
 /// Whether the descriptor blocks is not changed, as other processes may use it too. The descriptor is looked at once, by the first
-/// call that reads: if it is replaced after that, what was there before is still read.
+/// call that reads: if it is replaced after that, what was there before is still read. Where there is none, or it is open for writes
+/// only, a read is an error, and not the end, as std's has it.
 ///
-/// A call that is cancelled takes nothing: what has been read, be it half a line, stays in the buffer for the next one.
+/// A call that is cancelled takes nothing: what has been read, be it half a line, stays in the buffer for the next one. But
+/// `read_exact`, `read_to_end` and the like, which are several reads, have put what they have taken into the caller's buffer.
 ///
 /// # Examples
 ///
@@ -211,7 +214,8 @@ impl Input {
 /// Whether a read would not wait, as far as one can tell.
 fn is_readable(file: &File) -> io::Result<()> {
     match poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? {
-        0 => Err(ErrorKind::WouldBlock.into()),
+        // Nothing would tell of more where it is open for writes only, and the read fails.
+        0 if fcntl_getfl(file)? & OFlags::RWMODE != OFlags::WRONLY => Err(ErrorKind::WouldBlock.into()),
         _ => Ok(()),
     }
 }

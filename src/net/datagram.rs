@@ -4,7 +4,7 @@
 use super::common::{Inner, forward, socket, timeouts};
 use crate::scheduler::Direction;
 use core::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{self, SocketAddr};
@@ -138,21 +138,58 @@ impl UnixDatagram {
         self.0.write(|socket| socket.send(bytes))
     }
 
-    /// Waits for a datagram, and says who has sent it.
+    /// Waits for a datagram, and says who has sent it. Of a socket that is shut for reads it is an empty one of nobody, as std's.
     ///
     /// # Errors
     ///
     /// When the task is cancelled, or the time is over.
     pub fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.0.read(|socket| socket.recv_from(buffer))
+        let end = || SocketAddr::from_pathname("").map(|nobody| (0, nobody));
+        self.receive(|socket| socket.recv_from(buffer), end)
     }
 
-    /// Waits for a datagram.
+    /// Waits for a datagram: an empty one, if the socket is shut for reads.
     ///
     /// # Errors
     ///
     /// As [`recv_from`](Self::recv_from).
     pub fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(|socket| socket.recv(buffer))
+        self.receive(|socket| socket.recv(buffer), || Ok(0))
     }
+
+    /// Calls `attempt` until it need not wait, or the socket is shut and has no more: then it is `end`.
+    fn receive<R>(
+        &self,
+        mut attempt: impl FnMut(&net::UnixDatagram) -> io::Result<R>,
+        end: impl Fn() -> io::Result<R>,
+    ) -> io::Result<R> {
+        let is_nonblocking = self.0.is_nonblocking();
+        self.0.read(|socket| match attempt(socket) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && !is_nonblocking && is_shut(socket) => {
+                // What came before that may have come just now.
+                match attempt(socket) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => end(),
+                    done => done,
+                }
+            }
+            done => done,
+        })
+    }
+}
+
+/// Whether nothing more will come. Linux tells that to calls that block alone: others would wait for ever.
+#[cfg(target_os = "linux")]
+fn is_shut(socket: &net::UnixDatagram) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::retry_on_intr;
+
+    let mut asked = [PollFd::new(socket, PollFlags::RDHUP)];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    retry_on_intr(|| poll(&mut asked, Some(&at_once))).is_ok() && asked[0].revents().contains(PollFlags::RDHUP)
+}
+
+/// Elsewhere the call itself comes to an end.
+#[cfg(not(target_os = "linux"))]
+fn is_shut(_: &net::UnixDatagram) -> bool {
+    false
 }

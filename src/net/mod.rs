@@ -6,9 +6,10 @@
 //! - A call that would wait fails when its task is cancelled, or the time of a [`timeout`](crate::task::timeout) around it is
 //!   over: with an error of kind [`Other`](std::io::ErrorKind::Other) in which [`Cancelled::find_in`](crate::Cancelled::find_in)
 //!   finds the reason. What is there is returned all the same, and no byte is lost: a call that fails so has read none.
-//!   `write_all` and the like may have written some.
+//!   `write_all` and the like may have written some, and `read_exact`, `read_to_end` and the like have put what they have read into
+//!   the caller's buffer.
 //! - A socket's own timeout (`set_read_timeout`, `set_write_timeout`) fails with [`TimedOut`](std::io::ErrorKind::TimedOut), on
-//!   all systems. It belongs to the value, not to the descriptor: a clone starts with the original's.
+//!   all systems, unless what the call is for has come by then. It belongs to the value, not to the descriptor: a clone starts with the original's.
 //! - After `set_nonblocking(true)` a call that would wait fails with [`WouldBlock`](std::io::ErrorKind::WouldBlock): for what is to
 //!   try, and to do something else meanwhile. This too belongs to the value, where std has it for all clones.
 //! - Several tasks may use one socket at once, through a reference: all that wait for it are woken, and try again.

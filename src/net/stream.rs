@@ -8,12 +8,14 @@
 use std::io::{self, ErrorKind, IoSlice};
 pub(super) use system::{receive, send};
 
+/// So many buffers are used by one call at most, here and by std, and by the system: `UIO_MAXIOV` of include/uapi/linux/uio.h.
+pub(super) const MOST_BUFFERS: usize = 1_024;
+
 /// `write_vectored` of std's stream without SIGPIPE, which std takes care of in `write` alone.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn send_vectored(stream: &impl std::os::fd::AsFd, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    /// So many are sent at most, as by std, and more refused: `UIO_MAXIOV` of include/uapi/linux/uio.h.
-    const MOST: usize = 1_024;
-    let buffers = &buffers[..buffers.len().min(MOST)];
+    // More would be refused.
+    let buffers = &buffers[..buffers.len().min(MOST_BUFFERS)];
     socket2::SockRef::from(stream).send_vectored_with_flags(buffers, libc::MSG_NOSIGNAL)
 }
 
@@ -81,7 +83,14 @@ macro_rules! stream {
             }
 
             fn read_vectored(&mut self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                // What is filled, so that one which brings less has emptied the socket.
+                let used = buffers.len().min(super::stream::MOST_BUFFERS);
+                let buffers = &mut buffers[..used];
                 let length = buffers.iter().map(|buffer| buffer.len()).sum();
+                if length == 0 {
+                    // As the system has it, which waits for nothing then.
+                    return Ok(0);
+                }
                 self.0.$read(length, |mut socket: &$std| socket.read_vectored(buffers))
             }
         }

@@ -89,7 +89,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// When there is no address, the system refuses, or the task is cancelled.
+    /// When there is no address, the system refuses, the task is cancelled, or the time is over.
     pub fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         let none = || io::Error::new(ErrorKind::InvalidInput, "there is no address to send to");
         let address = address.to_socket_addrs()?.next().ok_or_else(none)?;

@@ -55,8 +55,10 @@ impl UnixStream {
     ///
     /// # Errors
     ///
-    /// When nobody listens there, or the task is cancelled.
+    /// When nobody listens there, or the task is cancelled. When no socket can have such a path.
     pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        // socket2 takes a NUL: first for a name that is no path, else for the path's end.
+        SocketAddr::from_pathname(&path)?;
         common::connect(&SockAddr::unix(path)?, None).map(Self)
     }
 

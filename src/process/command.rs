@@ -121,7 +121,8 @@ impl Command {
         self
     }
 
-    /// Whether a [`Child`] that is dropped is killed, and waited for. A panic that unwinds does that too. It is not unless this says so.
+    /// Whether a [`Child`] that is dropped is killed, and waited for. A panic that unwinds does that too. It is not unless this says so,
+    /// nor where the system does not allow it: of a child that runs as another user.
     ///
     /// # Examples
     ///

@@ -6,9 +6,10 @@
 //! - Cancelled, or out of the time of a [`timeout`](crate::task::timeout), [`Child::wait`] is an error in which
 //!   [`Cancelled::find_in`](crate::Cancelled::find_in) finds the reason. The child goes on, and can be waited for again.
 //! - Calls that have the child to themselves ([`Command::output`], [`Command::status`], [`Child::wait_with_output`]) kill it when they
-//!   fail, cancelled or not, and wait for its end: nobody else could. What it has started itself goes on.
+//!   fail, cancelled or not, and wait for its end: nobody else could. What it has started itself goes on. So does one that may not
+//!   be killed, as it runs as another user (`sudo`): it is not waited for.
 //! - A [`Child`] that is dropped goes on, as std's does, and stays a zombie when it has ended, until the program ends. With
-//!   [`Command::kill_on_drop`] it is killed and waited for.
+//!   [`Command::kill_on_drop`] it is killed and waited for, in the same way.
 //! - On Linux a child is waited for by a descriptor, a pidfd. Where there is none to be had (other systems, old kernels, sandboxes,
 //!   or all descriptors are used up) a thread beside the worker waits, one for each such child, as in [`offload`](crate::offload()):
 //!   see there for how many there are. Once begun, that thread waits until the child ends, cancelled or not.

@@ -108,7 +108,10 @@ impl Drop for Waited {
         if !self.kill_on_drop || !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        let _ = self.child.kill();
+        if self.child.kill().is_err() {
+            // It runs as another user, and goes on for as long as it likes.
+            return;
+        }
         // Not for long. Where the task cannot wait, the thread does.
         if scheduler::shield(|| self.wait()).is_err() {
             let _ = self.child.wait();

@@ -1,9 +1,9 @@
-//! The tasks of a scope: what both kinds of scope are made of.
+//! The tasks of a scope, or of a set: what both kinds of scope are made of.
 
 use super::cancel::{self, Entered, Kind};
 use super::current::{self, tell_wait};
 use super::header::{Header, TaskRef};
-use super::join::JoinHandle;
+use super::join::{JoinError, JoinHandle};
 use super::life::drop_quietly;
 use super::spawn::{Builder, Place, SpawnError, Wanted, spawn_seated};
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
@@ -14,10 +14,15 @@ use core::panic::Location;
 use core::sync::atomic::Ordering;
 use parking_lot::Mutex;
 use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
 /// The tasks of a scope. Whoever has the scope does not leave before [`wait`](Self::wait) has returned.
 pub(crate) struct Children(Mutex<State>);
+
+// No code of users runs while it is locked.
+impl RefUnwindSafe for Children {}
 
 #[derive(Default)]
 struct State {
@@ -32,13 +37,19 @@ struct State {
     /// A call in one of them has returned that.
     was_told: bool,
     panics: Vec<Box<dyn Any + Send>>,
+    /// How many have panicked whose payload is their outcome, which nobody has looked at.
+    untold: usize,
+    /// Of those that had no stack, and have never begun.
+    no_stack: Vec<String>,
     /// One was cancelled before it began.
     was_refused: bool,
     /// One was leaked: the scope can never be left.
     is_broken: bool,
+    /// Only of a set: the numbers of those that have ended, and have not been looked at.
+    ended: Option<VecDeque<usize>>,
 }
 
-/// A task's place in a scope. It is left when it is dropped, at the end of the task.
+/// A task's place in a scope, or number in a set. It is left when it is dropped, at the end of the task.
 pub(crate) struct Seat {
     children: Arc<Children>,
     place: usize,
@@ -55,21 +66,42 @@ pub(crate) struct Waited {
 }
 
 impl Seat {
-    /// The task was cancelled, and does not begin.
-    pub(super) fn refuse(&self) {
-        self.children.0.lock().was_refused = true;
+    /// The task does not begin.
+    pub(super) fn refuse(&self, why: &JoinError) {
+        let no_stack = matches!(why, JoinError::NoStack(_)).then(|| why.to_string());
+        let mut state = self.children.0.lock();
+        if state.ended.is_some() {
+            // A set has the outcomes of all.
+            return;
+        }
+        state.was_refused |= no_stack.is_none();
+        state.no_stack.extend(no_stack);
     }
 
-    /// The task never ends.
-    pub(super) fn leak(self) {
-        self.children.0.lock().is_broken = true;
-        mem::forget(self);
+    /// The task never ends. A seat in a set is for the caller, to be dropped when the task is complete.
+    pub(super) fn leak(self) -> Option<Self> {
+        let mut state = self.children.0.lock();
+        if state.ended.is_none() {
+            state.is_broken = true;
+            drop(state);
+            mem::forget(self);
+            return None;
+        }
+        drop(state);
+        Some(self)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut state = self.children.0.lock();
+        if let Some(ended) = &mut state.ended {
+            ended.push_back(self.place);
+            let waiter = state.waiter.take();
+            drop(state);
+            let _ = waiter.map(|waiter| waiter.send(()));
+            return;
+        }
         let task = state.tasks[self.place].take();
         let told = task.as_ref().map(TaskRef::header).filter(|header| header.was_told.load(Ordering::Relaxed));
         state.was_told |=
@@ -87,6 +119,31 @@ impl Drop for Seat {
 impl Children {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::default()))
+    }
+
+    /// For a set.
+    pub(super) fn of_set() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State { ended: Some(VecDeque::new()), ..State::default() })))
+    }
+
+    /// A seat in a set.
+    pub(super) fn seat_in_set(self: &Arc<Self>, number: usize) -> Seat {
+        Seat { children: Arc::clone(self), place: number }
+    }
+
+    /// The first of a set that has ended.
+    pub(super) fn take_ended(&self) -> Option<usize> {
+        self.0.lock().ended.as_mut()?.pop_front()
+    }
+
+    /// Resumes that one when one of a set ends; at once, if one has ended.
+    pub(super) fn begin_wait_for_one(&self, resumer: Resumer<()>) {
+        let mut state = self.0.lock();
+        let has_ended = state.ended.as_ref().is_none_or(|ended| !ended.is_empty());
+        // The last one, if there is one, has been claimed.
+        let last = if has_ended { Some(resumer) } else { state.waiter.replace(resumer) };
+        drop(state);
+        let _ = last.map(|last| last.send(()));
     }
 
     /// What [`spawn`](Self::spawn) needs, if nothing stands in its way.
@@ -143,7 +200,11 @@ impl Children {
     /// Cancels all tasks of the scope, and those that are spawned from now on.
     pub(crate) fn cancel(&self, cancelled: &Cancelled) {
         let mut state = self.0.lock();
-        state.cancelled.get_or_insert_with(|| cancelled.clone());
+        if state.cancelled.is_some() {
+            // They have been, or whoever has come first is at it: if each of many fails, each would go through all of them.
+            return;
+        }
+        state.cancelled = Some(cancelled.clone());
         let tasks: Vec<TaskRef> = state.tasks.iter().flatten().cloned().collect();
         drop(state);
         for task in tasks {
@@ -154,6 +215,26 @@ impl Children {
     /// Keeps the payload of a task's panic.
     pub(crate) fn add_panic(&self, payload: Box<dyn Any + Send>) {
         self.0.lock().panics.push(payload);
+    }
+
+    /// A task has panicked, and has the payload for an outcome.
+    pub(crate) fn add_untold(&self) {
+        self.0.lock().untold += 1;
+    }
+
+    /// Somebody has got that outcome.
+    pub(crate) fn tell_panic(&self) {
+        self.0.lock().untold -= 1;
+    }
+
+    /// Whether there is one that nobody has got.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.0.lock().untold > 0
+    }
+
+    /// Why one had no stack, if one had none: each once.
+    pub(crate) fn take_no_stack(&self) -> Option<String> {
+        self.0.lock().no_stack.pop()
     }
 
     /// The payload of the first panic. Those of others are dropped: panics of their destructors are nobody's.

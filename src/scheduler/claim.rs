@@ -37,7 +37,15 @@ pub(crate) enum Stopped {
 /// it was. `register` does not panic.
 #[inline(always)]
 pub(crate) fn suspend_until<T>(limit: Limit, shielded: bool, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
-    until::<T, false>(limit, shielded, register)
+    until::<T, false>(limit, shielded, true, register)
+}
+
+/// [`suspend_until`] for callers that may have something to return although they were cancelled. One that gives up because of that
+/// calls [`cancel::tell`].
+#[cfg(unix)]
+#[inline(always)]
+pub(super) fn suspend_untold_until<T>(limit: Limit, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
+    until::<T, false>(limit, false, false, register)
 }
 
 /// [`suspend_until`] with code of others in `register`, which may panic.
@@ -46,19 +54,24 @@ pub(crate) fn suspend_caught_until<T>(
     shielded: bool,
     register: impl FnOnce(Resumer<T>),
 ) -> Result<T, Stopped> {
-    until::<T, true>(limit, shielded, register)
+    until::<T, true>(limit, shielded, true, register)
 }
 
 #[inline(always)]
-fn until<T, const CATCH: bool>(limit: Limit, shielded: bool, register: impl FnOnce(Resumer<T>)) -> Result<T, Stopped> {
+fn until<T, const CATCH: bool>(
+    limit: Limit,
+    shielded: bool,
+    tell: bool,
+    register: impl FnOnce(Resumer<T>),
+) -> Result<T, Stopped> {
     // SAFETY: the task that runs does not end before this returns, and nobody else is given it. (No closure gets it, as
     // one around a switch might not be inlined.)
     let Some(Current { running }) = (unsafe { Current::get() }) else { return on_thread(limit, register) };
     if limit == Limit::Never {
-        // Told at once: nothing but the cancellation ends this early.
-        return suspend::in_task::<_, _, CATCH>(running, register, true, shielded).map_err(stopped);
+        // Told at once, if at all: nothing but the cancellation ends this early.
+        return suspend::in_task::<_, _, CATCH>(running, register, tell, shielded).map_err(stopped);
     }
-    limited::<T, CATCH>(running, limit, shielded, register)
+    limited::<T, CATCH>(running, limit, shielded, tell, register)
 }
 
 #[inline(never)]
@@ -66,6 +79,7 @@ fn limited<T, const CATCH: bool>(
     running: &Running,
     limit: Limit,
     shielded: bool,
+    tell: bool,
     register: impl FnOnce(Resumer<T>),
 ) -> Result<T, Stopped> {
     let clock = &running.worker().shared().clock;
@@ -84,7 +98,9 @@ fn limited<T, const CATCH: bool>(
     match waited.map_err(stopped) {
         Err(Stopped::Cancelled(_)) if has_expired => Err(Stopped::TimedOut),
         Err(Stopped::Cancelled(cancelled)) => {
-            cancel::tell();
+            if tell {
+                cancel::tell();
+            }
             Err(Stopped::Cancelled(cancelled))
         }
         other => other,

@@ -67,7 +67,8 @@ pub enum JoinError {
     Cancelled(Cancelled),
     /// Its body has panicked.
     Panicked(Panic),
-    /// There was no stack for it, and no other task of its worker went on that could have given it one.
+    /// There was no stack for it, and no other task of its worker had begun, or all of these waited, and for no time, I/O or offloaded
+    /// work. Otherwise it waits until one of these ends.
     NoStack(Box<dyn Error + Send + Sync>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
     Interrupted(Cancelled),

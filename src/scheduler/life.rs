@@ -31,10 +31,11 @@ pub(super) unsafe fn live(task: NonNull<Header>, yielder: &Yielder<(), ()>) {
         unsafe {
             match header.cancelled.get() {
                 Some(cancelled) => {
+                    let error = JoinError::Cancelled(cancelled.clone());
                     let seat = header.seat.take();
-                    seat.iter().for_each(Seat::refuse);
+                    seat.iter().for_each(|seat| seat.refuse(&error));
                     header.seat.set(seat);
-                    (vtable.refuse)(task, JoinError::Cancelled(cancelled.clone()));
+                    (vtable.refuse)(task, error);
                 }
                 None => (vtable.run)(task),
             }
@@ -91,7 +92,7 @@ pub(super) unsafe fn end_unstarted(task: NonNull<Header>, error: JoinError) {
     unsafe {
         let header = task.as_ref();
         let seat = header.seat.take();
-        seat.iter().for_each(Seat::refuse);
+        seat.iter().for_each(|seat| seat.refuse(&error));
         header.seat.set(seat);
         (header.vtable.refuse)(task, error);
         complete(header);
@@ -113,7 +114,7 @@ pub(super) unsafe fn leak(task: NonNull<Header>) {
     // SAFETY: the task has not ended.
     let header = unsafe { task.as_ref() };
     header.report(Event::NotEnded);
-    header.seat.take().into_iter().for_each(Seat::leak);
+    let seat = header.seat.take().and_then(Seat::leak);
     // Nobody is to write to its frames, or to queue it.
     header.interrupt(u32::MAX);
     // SAFETY: the body is not resumed again; its handle is forgotten, with all that it owns. One that is complete has stopped in the
@@ -125,6 +126,7 @@ pub(super) unsafe fn leak(task: NonNull<Header>) {
             (header.vtable.give_up)(task, JoinError::Cancelled(why));
             complete(header);
         }
+        drop(seat);
         // With the scheduler's reference, which is not given up.
         LEAKED.lock().push(TaskRef::from_raw(task));
     }

@@ -34,8 +34,8 @@ use std::sync::Arc;
 ///
 /// # Panics
 ///
-/// When the body or a task does, with its payload, after all others have ended. In the body, [`Scope::spawn`] panics outside of
-/// a runtime.
+/// When the body or a task does, with its payload, after all others have ended; and when there was no stack for a task, which has
+/// not run then. In the body, [`Scope::spawn`] panics outside of a runtime.
 ///
 /// # Aborts
 ///
@@ -107,6 +107,9 @@ where
         (Ok(_), Some(payload)) => panic::resume_unwind(payload),
         (Ok(value), None) => value,
     };
+    if let Some(why) = shared.children.take_no_stack() {
+        panic!("{why}");
+    }
     let failures = core::mem::take(&mut *shared.failures.lock());
     let mut failures: Vec<E> = failures.into_iter().map(|(error, _)| error).collect();
     if failures.is_empty() {
@@ -252,6 +255,11 @@ impl<'scope, 'env, E: Send + 'static> Scope<'scope, 'env, E> {
         self.shared.cancel(reason);
     }
 
+    /// That there was no stack for a task has been told by its outcome.
+    pub(super) fn tell_no_stack(&self) {
+        while self.shared.children.take_no_stack().is_some() {}
+    }
+
     /// What the [`Cancelled`] of this scope carry.
     #[must_use]
     pub fn id(&self) -> ScopeId {
@@ -298,6 +306,11 @@ impl<T> ScopedHandle<'_, T> {
             Err(JoinError::Refused | JoinError::Itself) => Err(super::refusal()),
             Ok(None) | Err(_) => Err(Cancelled::new(CancelReason::SiblingFailed, self.scope)),
         }
+    }
+
+    /// [`join`](Self::join) that tells why there is no value, if the task has never begun.
+    pub(super) fn outcome(self) -> Result<Option<T>, JoinError> {
+        self.handle.join()
     }
 
     /// Whether it has ended.

@@ -2,12 +2,13 @@
 #![forbid(unsafe_code)]
 
 use super::cancel::shield;
+use super::children::Children;
 use super::current::tell_wait;
 use super::errors::{Errors, Failure};
 use super::join::{JoinError, JoinHandle};
 use super::panicked::Panic;
 use super::scope::scope;
-use super::spawn::spawn;
+use super::spawn::spawn_in_seat;
 use super::suspend::{Interrupted, Resumer, suspend};
 use crate::cancelled::{CancelReason, Cancelled};
 use core::convert::Infallible;
@@ -15,7 +16,7 @@ use core::fmt;
 use core::mem;
 use core::panic::Location;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use std::sync::Arc;
 ///
 /// # Panics
 ///
-/// When one of them does, after the others have ended; and outside of a runtime, if there are any.
+/// When one of them does, after the others have ended, or had no stack; and outside of a runtime, if there are any.
 ///
 /// # Examples
 ///
@@ -86,13 +87,14 @@ where
             s.cancel();
         }
         let ended = shield(|| {
-            let ended = handles.into_iter().map(|handle| match handle.join() {
-                Ok(Ok(value)) => Ok(value),
-                Ok(Err(payload)) => Err(JoinError::Panicked(Panic::new(payload))),
-                Err(cancelled) => Err(JoinError::Cancelled(cancelled)),
+            let ended = handles.into_iter().map(|handle| match handle.outcome()? {
+                Some(Ok(value)) => Ok(value),
+                Some(Err(payload)) => Err(JoinError::Panicked(Panic::new(payload))),
+                None => unreachable!("it cannot fail, and its panics are caught"),
             });
             ended.collect::<Vec<_>>()
         });
+        s.tell_no_stack();
         Ok(ended)
     });
     match ended {
@@ -108,7 +110,7 @@ where
 ///
 /// # Panics
 ///
-/// When one of them does, after the others have ended; and outside of a runtime, if there are any.
+/// When one of them does, after the others have ended, or had no stack; and outside of a runtime, if there are any.
 ///
 /// # Examples
 ///
@@ -182,36 +184,16 @@ where
 /// ```
 pub struct JoinSet<T> {
     /// In the order in which they were spawned, and so are they cancelled: by a seed, a run is the same each time.
-    handles: BTreeMap<u64, JoinHandle<T>>,
-    spawned: u64,
-    ended: Arc<Ended>,
-}
-
-/// The tasks of a set that have ended and have not been looked at, and who waits for one.
-#[derive(Default)]
-struct Ended(Mutex<(VecDeque<u64>, Option<Resumer<()>>)>);
-
-/// Tells a set that its task ends, or never begins.
-struct Announcer {
-    ended: Arc<Ended>,
-    number: u64,
-}
-
-impl Drop for Announcer {
-    fn drop(&mut self) {
-        let mut ended = self.ended.0.lock();
-        ended.0.push_back(self.number);
-        let waiter = ended.1.take();
-        drop(ended);
-        let _ = waiter.map(|waiter| waiter.send(()));
-    }
+    handles: BTreeMap<usize, JoinHandle<T>>,
+    spawned: usize,
+    children: Arc<Children>,
 }
 
 impl<T: Send + 'static> JoinSet<T> {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
-        Self { handles: BTreeMap::new(), spawned: 0, ended: Arc::default() }
+        Self { handles: BTreeMap::new(), spawned: 0, children: Children::of_set() }
     }
 
     /// Starts a task in the set.
@@ -222,11 +204,7 @@ impl<T: Send + 'static> JoinSet<T> {
     #[track_caller]
     pub fn spawn(&mut self, f: impl FnOnce() -> T + Send + 'static) {
         self.spawned += 1;
-        let announcer = Announcer { ended: Arc::clone(&self.ended), number: self.spawned };
-        let handle = spawn(move || {
-            let _announcer = announcer;
-            f()
-        });
+        let handle = spawn_in_seat(f, || self.children.seat_in_set(self.spawned));
         self.handles.insert(self.spawned, handle);
     }
 
@@ -240,10 +218,9 @@ impl<T: Send + 'static> JoinSet<T> {
             if self.handles.is_empty() {
                 return Ok(None);
             }
-            let next = self.ended.0.lock().0.pop_front();
-            if let Some(handle) = next.and_then(|number| self.handles.remove(&number)) {
-                // It has nothing left to do that waits.
-                return Ok(Some(shield(|| handle.join())));
+            if let Some(handle) = self.children.take_ended().and_then(|number| self.handles.remove(&number)) {
+                // It is complete, so this does not wait.
+                return Ok(Some(handle.join()));
             }
             self.wait()?;
         }
@@ -252,15 +229,7 @@ impl<T: Send + 'static> JoinSet<T> {
     fn wait(&self) -> Result<(), Cancelled> {
         let waited = suspend(|resumer: Resumer<()>| {
             tell_wait("a task of a set", None);
-            let mut ended = self.ended.0.lock();
-            if ended.0.is_empty() {
-                let last = ended.1.replace(resumer);
-                drop(ended);
-                drop(last);
-            } else {
-                drop(ended);
-                let _ = resumer.send(());
-            }
+            self.children.begin_wait_for_one(resumer);
         });
         match waited {
             Ok(()) | Err(Interrupted::Abandoned) => Ok(()),

@@ -1,12 +1,12 @@
 //! A descriptor whose calls block the task, and outside of tasks the thread.
 
 use super::cancel;
-use super::claim::{Limit, Stopped, suspend_until};
+use super::claim::{Limit, Stopped, suspend_untold_until};
 use super::current::{self, Current, Running, tell_wait};
 use super::poller::timespec;
 pub(crate) use super::reactor::Direction;
 use super::reactor::{Key, Reactor};
-use crate::cancelled::Cancelled;
+use crate::cancelled::{CancelReason, Cancelled};
 use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -123,9 +123,8 @@ impl<T: AsFd> Source<T> {
                 }
             }
             if let Err(stopped) = self.wait_alone(direction, &mut limit, longest, seen) {
-                // A cancellation that has come since has been told of, and nothing has been read.
-                let is_over = is_empty && Cancelled::find_in(&stopped).is_none();
-                return if is_over { last_try(attempt(&self.io), stopped) } else { Err(stopped) };
+                let may_be_there = is_empty || is_by_time(&stopped);
+                return if may_be_there { last_try(attempt(&self.io), stopped) } else { Err(told(stopped)) };
             }
         }
     }
@@ -160,7 +159,7 @@ impl<T: AsFd> Source<T> {
                 done => return done,
             }
             all[0].in_a_row.store(0, Ordering::Relaxed);
-            Self::wait(all, direction, limit, seen)?;
+            Self::wait(all, direction, limit, seen).map_err(told)?;
         }
     }
 
@@ -213,6 +212,8 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Waits until it is worth another try. Of one that was not watched at the time of the last, all events are new.
+    ///
+    /// Whoever was cancelled learns of it only if the call gives up: see [`told`].
     fn wait<const N: usize>(
         all: [&Self; N],
         direction: Direction,
@@ -236,7 +237,7 @@ impl<T: AsFd> Source<T> {
         if let Some((key, _)) = seen[0] {
             running.header().looks_at.set(ptr::from_ref(reactor.slot(key)).cast());
         }
-        let waited = suspend_until(limit, false, |resumer| {
+        let waited = suspend_untold_until(limit, |resumer| {
             tell_wait("I/O", None);
             for (number, seen) in numbers.iter_mut().zip(seen.into_iter().flatten()) {
                 match reactor.slot(seen.0).join(seen, direction, resumer.another(), reactor) {
@@ -341,13 +342,30 @@ fn may_wait() -> bool {
     running().is_none_or(|running| running.can_switch() && !cancel::is_pending(running))
 }
 
+/// Whether a wait has ended because its time is over. Something may have come before that: a worker that was busy looks at its timers
+/// before it looks for I/O.
+#[cold]
+fn is_by_time(stopped: &io::Error) -> bool {
+    stopped.kind() == ErrorKind::TimedOut
+        || Cancelled::find_in(stopped).is_some_and(|cancelled| *cancelled.reason() == CancelReason::TimedOut)
+}
+
 /// What is there wins, although no event has told of it yet.
 #[cold]
 fn last_try<R>(tried: io::Result<R>, stopped: io::Error) -> io::Result<R> {
     match tried {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(stopped),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Err(told(stopped)),
         done => done,
     }
+}
+
+/// A call gives up. If that is because of a cancellation, and not of where it was made, whoever was cancelled learns of that.
+#[cold]
+fn told(stopped: io::Error) -> io::Error {
+    if Cancelled::find_in(&stopped).is_some() && super::can_wait() {
+        cancel::tell();
+    }
+    stopped
 }
 
 /// A read has found the end of what was there: see [`Slot::empty`](super::reactor::Slot::empty).

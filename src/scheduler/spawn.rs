@@ -70,6 +70,20 @@ where
     }
 }
 
+/// [`spawn`] in the place that `seat` gives the task.
+#[track_caller]
+pub(super) fn spawn_in_seat<F, T>(f: F, seat: impl FnOnce() -> Seat) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    // SAFETY: the closure borrows nothing, and may be sent.
+    match unsafe { spawn_seated(f, Wanted::default(), Place::Any, Location::caller(), |_| Some(seat())) } {
+        Ok(handle) => handle,
+        Err(error) => refused(&error),
+    }
+}
+
 /// Starts a task on the calling task's own worker. `f` and what it returns need not be `Send`.
 ///
 /// # Panics

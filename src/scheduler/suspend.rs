@@ -379,7 +379,9 @@ pub(super) fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>), deadline: Op
     let registered = panic::catch_unwind(AssertUnwindSafe(|| register(resumer)));
     if registered.is_ok() || !cell.claim(generation) {
         let mut deadline = deadline;
+        let mut has_parked = false;
         while !wait.is_over.load(Ordering::Acquire) {
+            has_parked = true;
             let Some(time) = deadline else {
                 thread::park();
                 continue;
@@ -393,6 +395,10 @@ pub(super) fn on_thread<T, E>(register: impl FnOnce(Resumer<T, E>), deadline: Op
                 // Somebody else has claimed it, and is about to say so.
                 deadline = None;
             }
+        }
+        if has_parked {
+            // A notice of others may have come meanwhile: it is for the thread's next `park`, which may return without one.
+            wait.thread.unpark();
         }
     }
     cells.push(cell);

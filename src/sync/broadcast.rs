@@ -96,8 +96,9 @@ impl<T> Sender<T> {
         state.sent += 1;
         let waiting = state.queue.take_all();
         drop(state);
-        drop(dropped);
         wait::wake_all(waiting);
+        // Last: its destructor may panic, or wait for those that have just been woken.
+        drop(dropped);
     }
 
     /// Another receiver, for what is sent from now on.

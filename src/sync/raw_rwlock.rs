@@ -111,14 +111,19 @@ impl RawRwLock {
         loop {
             // Acquires what those have done that had it: whoever is given it is woken by this thread.
             let state = self.state.load(Ordering::Acquire);
-            let Some((access, _)) = queue.front() else {
+            let Some((access, resumer)) = queue.front() else {
                 self.state.fetch_and(!QUEUED, Ordering::Relaxed);
                 return;
             };
             let more = match access {
                 Access::Read if state & WRITER == 0 => READER,
                 Access::Write if state & !QUEUED == 0 => WRITER,
-                _ => return,
+                _ if resumer.is_waiting() => return,
+                _ => {
+                    // It was cancelled, and has not come to leave the queue: nobody waits behind it for that.
+                    drop(queue.pop());
+                    continue;
+                }
             };
             let Some((_, (_, resumer))) = queue.pop() else { return };
             let Some(next) = resumer.claim() else { continue };

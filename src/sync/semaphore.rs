@@ -46,6 +46,10 @@ struct State {
 
 impl State {
     fn take(&mut self, count: usize) -> Option<()> {
+        if !self.queue.is_empty() {
+            // The first may have been cancelled, and not have come to leave the queue.
+            self.give();
+        }
         if !self.queue.is_empty() || self.free < count {
             return None;
         }
@@ -55,7 +59,7 @@ impl State {
 
     /// Gives permits to those at the front, as far as they go.
     fn give(&mut self) {
-        while self.queue.front().is_some_and(|(count, _)| *count <= self.free) {
+        while self.queue.front().is_some_and(|(count, resumer)| *count <= self.free || !resumer.is_waiting()) {
             let Some((_, (count, resumer))) = self.queue.pop() else { return };
             if let Some(claimed) = resumer.claim() {
                 self.free -= count;

@@ -97,7 +97,7 @@ pub(super) use sealed::Store;
 pub type Queue<T> = WorkQueue<T, VecDeque<T>>;
 
 /// A queue of work: the greatest first. [`Reverse`](std::cmp::Reverse) makes it the least. Which of equal ones comes first is not
-/// said. Otherwise it is a [`Queue`].
+/// said. Otherwise it is a [`Queue`]. Items are compared while the queue is locked: that must not wait, nor use the queue.
 ///
 /// # Examples
 ///

@@ -1,14 +1,13 @@
 //! Scopes, as those of std.
 
 use super::{Result, Thread, Who, payload};
-use crate::scheduler::{Builder, Children, JoinHandle, SpawnError};
+use crate::scheduler::{Builder, Children, JoinError, JoinHandle, SpawnError};
 use core::fmt;
 use core::marker::PhantomData;
 use core::panic::Location;
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs `f`, which may start tasks that borrow from whatever is around it, and waits until all of them have ended:
 /// [`std::thread::scope`].
@@ -17,7 +16,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// # Panics
 ///
-/// When `f` does, with its payload; or when a task has panicked that was not joined. In both cases after all have ended.
+/// When `f` does, with its payload; or when a task that was not joined has panicked, or has not run, because there was no stack for
+/// it. In each case after all have ended.
 ///
 /// # Aborts
 ///
@@ -42,23 +42,24 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
-    let scope = Scope { children: Children::new(), panicked: Arc::default(), _scope: PhantomData, _env: PhantomData };
+    let scope = Scope { children: Children::new(), _scope: PhantomData, _env: PhantomData };
     let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
     if scope.children.wait().was_cancelled {
         Children::tell();
     }
     match result {
         Err(payload) => panic::resume_unwind(payload),
-        Ok(_) if scope.panicked.load(Ordering::Relaxed) > 0 => panic!("a scoped thread panicked"),
-        Ok(value) => value,
+        Ok(_) if scope.children.is_untold() => panic!("a scoped thread panicked"),
+        Ok(value) => match scope.children.take_no_stack() {
+            Some(why) => panic!("{why}"),
+            None => value,
+        },
     }
 }
 
 /// A scope that tasks can be started in: see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
     children: Arc<Children>,
-    /// How many have panicked, and have not been joined.
-    panicked: Arc<AtomicUsize>,
     /// Invariant, so that `'scope` cannot shrink: see `std::thread::Scope`.
     _scope: PhantomData<&'scope mut &'scope ()>,
     _env: PhantomData<&'env mut &'env ()>,
@@ -93,17 +94,15 @@ impl<'scope, 'env> Scope<'scope, 'env> {
         T: Send + 'scope,
     {
         let (wanted, f) = Children::prepare(builder, f)?;
-        let panicked = Arc::clone(&self.panicked);
+        let children = Arc::clone(&self.children);
         let child = move || {
-            panic::catch_unwind(AssertUnwindSafe(f)).inspect_err(|_: &Box<dyn Any + Send>| {
-                panicked.fetch_add(1, Ordering::Relaxed);
-            })
+            panic::catch_unwind(AssertUnwindSafe(f)).inspect_err(|_: &Box<dyn Any + Send>| children.add_untold())
         };
         // SAFETY: `f` and its result may be sent; what they borrow lives as long as 'scope, and `scope` does not return, nor
         // unwind, before `wait` has.
         let handle = unsafe { self.children.spawn(wanted, child, spawned_at) };
         let thread = Thread(Who::Task(handle.task()));
-        Ok(ScopedJoinHandle { handle, thread, panicked: Arc::clone(&self.panicked), _scope: PhantomData })
+        Ok(ScopedJoinHandle { handle, thread, children: Arc::clone(&self.children), _scope: PhantomData })
     }
 }
 
@@ -117,7 +116,7 @@ impl fmt::Debug for Scope<'_, '_> {
 pub struct ScopedJoinHandle<'scope, T> {
     handle: JoinHandle<Result<T>>,
     thread: Thread,
-    panicked: Arc<AtomicUsize>,
+    children: Arc<Children>,
     _scope: PhantomData<&'scope ()>,
 }
 
@@ -131,10 +130,15 @@ impl<T> ScopedJoinHandle<'_, T> {
         match self.handle.join() {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(payload)) => {
-                self.panicked.fetch_sub(1, Ordering::Relaxed);
+                self.children.tell_panic();
                 Err(payload)
             }
-            Err(error) => Err(payload(error)),
+            Err(error) => {
+                if let JoinError::NoStack(_) = error {
+                    self.children.take_no_stack();
+                }
+                Err(payload(error))
+            }
         }
     }
 

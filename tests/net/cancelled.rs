@@ -115,6 +115,39 @@ fn timeouts_of_the_socket_and_around_it() {
     });
 }
 
+/// As of std's: what has come in time is read, however late the worker finds the time to look for it.
+#[test]
+fn what_has_come_is_before_the_end_of_the_time() {
+    on(1, || {
+        let limit = Duration::from_millis(20);
+        type Read = fn(&mut UnixStream, Duration) -> io::Result<usize>;
+        let reads: [Read; 2] = [
+            |stream, limit| stream.set_read_timeout(Some(limit)).and_then(|()| stream.read(&mut [0])),
+            |stream, limit| task::timeout(limit, || stream.read(&mut [0]))?,
+        ];
+        for read in reads {
+            let (mut here, mut there) = UnixStream::pair().expect("a pair");
+            let reader = task::spawn_local(move || read(&mut there, limit));
+            task::yield_now().expect("it waits now");
+            here.write_all(b"x").expect("room");
+            std::thread::sleep(limit * 2);
+            assert_eq!(reader.join().expect("no panic").expect("it is there"), 1);
+        }
+        // And what there is room for by then is written.
+        let (here, mut there) = UnixStream::pair().expect("a pair");
+        here.set_nonblocking(true).expect("always");
+        while (&here).write(&[0; 4096]).is_ok() {}
+        here.set_nonblocking(false).expect("always");
+        here.set_write_timeout(Some(limit)).expect("it is not zero");
+        let writer = task::spawn_local(move || (&here).write(&[0]));
+        task::yield_now().expect("it waits now");
+        let mut bytes = vec![0; 1 << 20];
+        assert!(there.read(&mut bytes).expect("much is there") > 4096);
+        std::thread::sleep(limit * 2);
+        assert_eq!(writer.join().expect("no panic").expect("there is room"), 1);
+    });
+}
+
 #[test]
 fn with_a_virtual_clock_what_has_come_is_before_a_timer() {
     let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");

@@ -3,6 +3,7 @@
 use super::refused::{assert_refused, cancelled, cancelled_before};
 use super::{all_descriptors, descriptors, on};
 use crate::process::alone;
+use crate::require::skip;
 use crate::slow::SLOW;
 use crate::unwinding::unwinding;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
@@ -248,6 +249,33 @@ fn a_child_that_is_dropped_goes_on_unless_it_is_to_be_killed() {
         let status = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).expect("it is ours").expect("it ends");
         assert_eq!(status.exit_status(), Some(0));
     });
+}
+
+/// One that runs as another user, say, and so for as long as it likes: nobody waits for that.
+#[test]
+fn a_child_that_may_not_be_killed_is_not_waited_for() {
+    if !alone("children::a_child_that_may_not_be_killed_is_not_waited_for", "") {
+        return;
+    }
+    const NOBODY: libc::uid_t = 65534;
+    let (mut command, writer) = cat();
+    command.kill_on_drop(true);
+    let children = [(); 2].map(|()| command.spawn().expect("it runs"));
+    drop(command);
+    // SAFETY: the process has no other user's rights from here on. It is this test's.
+    if rustix::process::getuid().is_root() && unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) } == 0 {
+        on(1, || {
+            let drops = children.map(|child| task::spawn_local(move || drop(child)));
+            for _ in 0..3 {
+                task::yield_now().expect("not cancelled");
+            }
+            assert!(drops.iter().all(task::JoinHandle::is_finished));
+        });
+        assert!(has_children());
+    } else {
+        skip("root", "who is not root has no child that is another's");
+    }
+    drop(writer);
 }
 
 #[test]

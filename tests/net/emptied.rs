@@ -2,14 +2,14 @@
 
 use super::{on, pair};
 use socket2::SockRef;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use switchback::net::{TcpStream, UnixStream};
-use switchback::{Resumer, task};
+use switchback::{CancelReason, Cancelled, Resumer, Runtime, task};
 
 /// Returns when there is something to be read, without letting the worker look for it.
 pub(crate) fn await_arrival(stream: &TcpStream) {
@@ -71,6 +71,35 @@ fn a_call_that_was_cancelled_before_takes_what_is_there() {
     });
 }
 
+/// The time is over when it calls, which the worker has not seen yet, no more than what has come.
+#[test]
+fn who_calls_too_late_takes_what_is_there() {
+    on(1, || {
+        let (mut here, mut there) = pair().expect("a pair");
+        // It is watched from here on.
+        assert!(task::timeout(Duration::from_micros(1), || there.read(&mut [0; 8])).is_err());
+        for _ in 0..3 {
+            here.write_all(b"a").expect("room");
+            assert_eq!(there.read(&mut [0; 8]).expect("it comes"), 1, "and nothing is left");
+            here.write_all(b"b").expect("room");
+            await_arrival(&there);
+            let limit = Duration::from_millis(1);
+            let read = task::timeout(limit, || {
+                thread::sleep(limit * 2);
+                there.read(&mut [0; 8])
+            });
+            assert_eq!(read.expect("it is in time").expect("it is there"), 1);
+            // And where there is nothing it says so, and the timeout too.
+            let read = task::timeout(limit, || {
+                thread::sleep(limit * 2);
+                there.read(&mut [0; 8])
+            });
+            let error = read.expect_err("it is over").into_value().expect_err("nothing is there");
+            assert_eq!(Cancelled::find_in(&error).expect("the reason").reason(), &CancelReason::TimedOut);
+        }
+    });
+}
+
 #[test]
 fn what_follows_urgent_data_is_read() {
     on(1, || {
@@ -118,6 +147,53 @@ fn what_follows_a_descriptor_is_read() {
         here.write_all(b"bc").expect("room");
         // A read stops after what came with the descriptor.
         assert_eq!(reader.join().expect("no panic"), [1, 2]);
+    });
+}
+
+/// As of std's, be there anything or not.
+#[test]
+fn a_read_into_no_buffers_does_not_wait() {
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (mut here, mut there) = pair().expect("a pair");
+        there.set_read_timeout(Some(Duration::from_secs(3600))).expect("it is not zero");
+        let reader = task::spawn_local(move || there.read(&mut [0; 8]).map(|length| (length, there)));
+        task::yield_now().expect("it waits now");
+        here.write_all(b"a").expect("room");
+        let (length, mut there) = reader.join().expect("no panic").expect("it comes");
+        assert_eq!(length, 1, "and nothing is left");
+        let start = task::now();
+        for buffers in [&mut [][..], &mut [IoSliceMut::new(&mut [])]] {
+            assert_eq!(there.read_vectored(buffers).expect("no error"), 0);
+        }
+        assert_eq!(task::now(), start);
+    });
+}
+
+/// A read stops at the most that the system takes, and that is no sign that there is no more.
+#[test]
+fn what_is_left_by_a_read_into_too_many_buffers_is_read() {
+    const MANY: usize = 3_000;
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    runtime.run(|| {
+        let (mut here, mut there) = pair().expect("a pair");
+        let reader = task::spawn_local(move || {
+            there.read_exact(&mut [0]).map(|()| {
+                // The event has been told of by now.
+                let mut bytes = [0; MANY];
+                let mut buffers: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
+                let length = there.read_vectored(&mut buffers).expect("it is there");
+                there.set_read_timeout(Some(Duration::from_secs(3600))).expect("it is not zero");
+                let start = task::now();
+                there.read_exact(&mut vec![0; MANY - length]).expect("all of it");
+                assert_eq!(task::now(), start);
+            })
+        });
+        task::yield_now().expect("it waits now");
+        here.write_all(&[1; MANY + 1]).expect("room");
+        reader.join().expect("no panic").expect("a byte");
     });
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/require.rs"]
+mod require;
 #[path = "../common/slow.rs"]
 mod slow;
 #[cfg(target_os = "linux")]

@@ -2,7 +2,9 @@
 
 use super::{is_non_blocking, on, pair};
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 use switchback::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use switchback::{Runtime, task};
@@ -21,6 +23,26 @@ fn unix_sockets() {
         std::fs::remove_file(&path).expect("it is there");
         assert_eq!(server.join().expect("no panic").expect("no error"), "by name");
         assert_eq!(UnixStream::connect(&path).expect_err("gone").kind(), ErrorKind::NotFound);
+    });
+}
+
+/// What std refuses: of a path with a NUL in it the system would take the part before that.
+#[test]
+fn a_path_with_a_nul_in_it_names_no_socket() {
+    on(1, || {
+        let path = std::env::temp_dir().join(format!("switchback-nul-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let name = path.to_str().expect("text");
+        for path in [format!("{name}\0"), format!("{name}\0more"), format!("\0{name}")] {
+            let error = UnixStream::connect(&path).expect_err("it is no path");
+            let std = std::os::unix::net::UnixStream::connect(&path).expect_err("it is no path");
+            assert_eq!((error.kind(), std.kind()), (ErrorKind::InvalidInput, ErrorKind::InvalidInput), "{path:?}");
+        }
+        std::fs::remove_file(&path).expect("it is there");
+        listener.set_nonblocking(true).expect("always");
+        assert_eq!(listener.accept().map(drop).expect_err("nobody has come").kind(), ErrorKind::WouldBlock);
+        let long = "x".repeat(200);
+        assert_eq!(UnixStream::connect(long).expect_err("too long").kind(), ErrorKind::InvalidInput);
     });
 }
 
@@ -76,6 +98,41 @@ fn unix_datagrams() {
         assert_eq!(unbound.send_to(b"x", &ours).expect_err("gone").kind(), ErrorKind::NotFound);
         assert_eq!(unbound.connect(&theirs).expect_err("gone").kind(), ErrorKind::NotFound);
     });
+}
+
+/// As of std's that block: who receives from a socket that is shut comes to an end, after what was there before.
+#[test]
+fn datagrams_of_a_socket_that_is_shut_have_an_end() {
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    let hour = Duration::from_secs(3600);
+    let shut = || {
+        let (here, there) = UnixDatagram::pair().expect("a pair");
+        here.send(b"before").expect("room");
+        there.shutdown(Shutdown::Read).expect("it is open");
+        there
+    };
+    runtime.run(|| {
+        let (here, there) = UnixDatagram::pair().map(|(here, there)| (here, Arc::new(there))).expect("a pair");
+        let theirs = Arc::clone(&there);
+        let reader = task::spawn_local(move || task::timeout(hour, || theirs.recv(&mut [0; 8])));
+        task::yield_now().expect("it waits now");
+        there.shutdown(Shutdown::Read).expect("it is open");
+        assert_eq!(reader.join().expect("no panic").expect("nothing comes").expect("the end"), 0);
+        here.send(b"x").expect_err("nobody receives");
+        let there = shut();
+        assert_eq!(there.recv(&mut [0; 8]).expect("it is there"), 6);
+        let (count, from) = task::timeout(hour, || there.recv_from(&mut [0; 8])).expect("no more").expect("the end");
+        assert!(count == 0 && from.is_unnamed());
+    });
+    let there = shut();
+    there.set_read_timeout(Some(Duration::from_millis(1))).expect("it is not zero");
+    assert_eq!(there.recv_from(&mut [0; 8]).expect("it is there").0, 6);
+    assert_eq!(there.recv(&mut [0; 8]).expect("the end"), 0);
+    there.set_nonblocking(true).expect("always");
+    assert_eq!(there.recv(&mut [0; 8]).expect_err("it does not look").kind(), ErrorKind::WouldBlock);
+    let std = shut().into_std().expect("it blocks");
+    assert_eq!([0, 1].map(|_| std.recv(&mut [0; 8]).expect("no error")), [6, 0]);
 }
 
 #[test]
@@ -182,7 +239,7 @@ fn descriptors_come_in_and_go_out() {
         let listener = there_and_back!(TcpListener, TcpListener::bind("127.0.0.1:0").expect("a port"));
         let address = listener.local_addr().expect("an address");
         there_and_back!(TcpStream, TcpStream::connect(address).expect("it listens"))
-            .shutdown(std::net::Shutdown::Both)
+            .shutdown(Shutdown::Both)
             .expect("connected");
         there_and_back!(UdpSocket, UdpSocket::bind("127.0.0.1:0").expect("a port"));
         there_and_back!(UnixStream, UnixStream::pair().expect("a pair").0);

@@ -139,6 +139,20 @@ fn outside_of_a_runtime_standard_input_blocks_the_thread() {
     assert_eq!(io::read_to_string(stdin()).expect("the end"), "");
 }
 
+/// Nothing would ever come: the read says so.
+#[test]
+fn what_is_open_for_writes_is_not_read() {
+    if !alone("stdin::what_is_open_for_writes_is_not_read", "") {
+        return;
+    }
+    let (_reader, writer) = std::io::pipe().expect("a pipe");
+    put(writer);
+    // With a clock that jumps when everybody waits.
+    let runtime = Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime");
+    let read = runtime.run(|| task::timeout(Duration::from_secs(3600), line));
+    assert_eq!(read.expect("it does not wait").expect_err("nobody reads here").raw_os_error(), Some(libc::EBADF));
+}
+
 /// A terminal's end is no end for ever.
 #[cfg(target_os = "linux")]
 #[test]

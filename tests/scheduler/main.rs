@@ -10,6 +10,7 @@ mod reports;
 mod unwinding;
 
 mod cancellation;
+mod outcomes;
 mod scopes;
 mod suspend;
 mod tasks;

@@ -74,13 +74,22 @@ fn condvars_and_barriers_of_std_unwind_with_the_cancellation() {
             let Err(task::JoinError::Panicked(panic)) = ended else { panic!("{ended:?}") };
             assert!(panic.into_payload().is::<Cancelled>());
         }
-        // Nothing is poisoned by it, and nobody is counted.
+        // The mutex is not poisoned by it, and nobody is counted.
         assert!(pair.0.lock().is_ok());
         let theirs = Arc::clone(&pair);
         let other = task::spawn_local(move || theirs.2.wait().is_leader());
         settle();
         assert!(!other.is_finished() && pair.2.wait().is_leader());
         assert!(!other.join().expect("it ends well"));
+        // What else it holds is, as by any panic.
+        let (theirs, held) = (Arc::clone(&pair), Arc::new(Mutex::new(())));
+        let other = Arc::clone(&held);
+        let waiting = move || {
+            let _held = other.lock();
+            drop(theirs.1.wait(theirs.0.lock().expect("no poison")));
+        };
+        assert!(both(waiting, || ()).iter().all(Result::is_err));
+        assert!(pair.0.lock().is_ok() && held.lock().is_err());
     });
 }
 

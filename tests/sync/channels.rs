@@ -154,6 +154,36 @@ fn what_was_sent_is_received_when_the_senders_are_gone_and_dropped_with_the_rece
     assert_eq!(sender.send(1), Err(SendError(1)));
 }
 
+/// What is in the messages behind it, the sender of an answer for one, is waited for by others.
+#[test]
+#[cfg(panic = "unwind")]
+fn all_messages_are_dropped_with_the_receiver_although_a_destructor_panics() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use switchback::sync::oneshot;
+    struct Request(Option<oneshot::Sender<()>>);
+    impl Drop for Request {
+        fn drop(&mut self) {
+            assert!(self.0.is_some(), "a request without an answer");
+        }
+    }
+    let (bounded, receiver) = mpsc::sync_channel(4);
+    let (sender, unbounded) = mpsc::channel();
+    let (answer, mut answered) = oneshot::channel();
+    let (other, mut otherwise) = oneshot::channel();
+    for (first, second) in [(None, Some(answer)), (None, None)] {
+        bounded.send(Request(first)).expect("room");
+        bounded.send(Request(second)).expect("room");
+    }
+    sender.send(Request(None)).expect("somebody listens");
+    sender.send(Request(Some(other))).expect("somebody listens");
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(receiver))).is_err());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(unbounded))).is_err());
+    // The other ends are still there.
+    let closed = task::RecvError::Closed;
+    assert_eq!((answered.try_recv(), otherwise.try_recv()), (Err(closed.clone()), Err(closed)));
+    drop((bounded, sender));
+}
+
 #[test]
 fn a_receiver_that_waits_learns_that_the_senders_are_gone() {
     jumping().run(|| {

@@ -6,7 +6,7 @@ use switchback::sync::mpsc::{
     RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError, channel, sync_channel,
 };
 use switchback::sync::{Arc, Barrier, Condvar, Mutex, Once, OnceLock, RwLock, atomic};
-use switchback::thread;
+use switchback::{task, thread};
 
 fn is_send<T: Send>() {}
 fn is_sync<T: Sync>() {}
@@ -14,9 +14,10 @@ fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
 
 #[test]
 fn types_are_send_and_sync_as_in_std() {
+    use std::cell::Cell;
     use switchback::sync::{LazyLock, MutexGuard, RwLockReadGuard, mpsc};
-    is_send::<Mutex<std::cell::Cell<i32>>>();
-    is_sync::<Mutex<std::cell::Cell<i32>>>();
+    is_send::<Mutex<Cell<i32>>>();
+    is_sync::<Mutex<Cell<i32>>>();
     is_send::<RwLock<i32>>();
     is_sync::<RwLock<i32>>();
     is_sync::<MutexGuard<'_, i32>>();
@@ -24,12 +25,15 @@ fn types_are_send_and_sync_as_in_std() {
     is_sync::<(Condvar, Barrier, Once)>();
     is_sync::<OnceLock<i32>>();
     is_sync::<LazyLock<i32>>();
-    is_send::<mpsc::Receiver<std::cell::Cell<i32>>>();
-    is_send::<mpsc::Sender<std::cell::Cell<i32>>>();
+    is_send::<mpsc::Receiver<Cell<i32>>>();
+    is_send::<mpsc::Sender<Cell<i32>>>();
     is_sync::<mpsc::Sender<i32>>();
     is_sync::<mpsc::SyncSender<i32>>();
     is_unwind_safe::<(Mutex<i32>, RwLock<i32>, Condvar, Barrier, Once, OnceLock<i32>, LazyLock<i32>)>();
-    is_unwind_safe::<(mpsc::Sender<i32>, mpsc::SyncSender<i32>)>();
+    is_unwind_safe::<(Mutex<Cell<i32>>, RwLock<Cell<i32>>, MutexGuard<'_, i32>, RwLockReadGuard<'_, i32>)>();
+    is_unwind_safe::<(mpsc::Sender<Cell<i32>>, mpsc::SyncSender<Cell<i32>>, mpsc::Receiver<Cell<i32>>)>();
+    is_unwind_safe::<(thread::Thread, thread::ThreadId, &thread::Scope<'_, '_>)>();
+    is_unwind_safe::<(task::Task, task::JoinHandle<i32>)>();
 }
 
 #[test]

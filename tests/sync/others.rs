@@ -4,8 +4,8 @@ use crate::{LONG, jumping, settle, workers};
 use std::cell::RefCell;
 use std::rc::Rc;
 use switchback::sync::{
-    Arc, Event, LifoQueue, Notify, PriorityQueue, Queue, Semaphore, WaitGroup, atomic, broadcast, oneshot, rendezvous,
-    watch,
+    Arc, Event, LifoQueue, Notify, PriorityQueue, Queue, RwLock, Semaphore, WaitGroup, atomic, broadcast, oneshot,
+    rendezvous, watch,
 };
 use switchback::task::{self, JoinHandle, RecvError, SendError};
 use switchback::{Cancelled, select};
@@ -79,6 +79,29 @@ fn permits_go_in_order_and_none_is_lost_with_a_cancelled_waiter() {
         drop(held);
         assert_eq!(semaphore.acquire_timeout(LONG).expect("not cancelled").map(|permit| permit.count()), Some(1));
         assert!(greedy.join().expect("it ends well").is_err());
+    });
+}
+
+/// Its worker may be busy for long, or its task be one that never ends.
+#[test]
+fn nobody_waits_for_a_cancelled_waiter_to_leave_the_queue() {
+    jumping().run(|| {
+        let (semaphore, lock) = (Arc::new(Semaphore::new(1)), Arc::new(RwLock::new(())));
+        let reading = lock.read().expect("no poison");
+        let (theirs, others) = (Arc::clone(&semaphore), Arc::clone(&lock));
+        let greedy = task::spawn_local(move || theirs.acquire_many(2).map(drop));
+        let writer = task::spawn_local(move || task::write(&others).map(drop));
+        settle();
+        assert!(semaphore.try_acquire().is_none() && lock.try_read().is_err());
+        greedy.cancel();
+        writer.cancel();
+        assert!(semaphore.try_acquire().is_some());
+        drop(lock.read().expect("no poison"));
+        assert!(!greedy.is_finished() && !writer.is_finished(), "this has not suspended itself");
+        drop(reading);
+        assert!(lock.try_write().is_ok());
+        assert!(greedy.join().expect("it ends well").is_err() && writer.join().expect("it ends well").is_err());
+        assert!(semaphore.available() == 1 && lock.try_write().is_ok());
     });
 }
 
@@ -295,6 +318,36 @@ fn a_broadcast_reaches_all_and_tells_who_is_late() {
         assert_eq!(first.recv().map(|n| *n), Ok(3));
         assert_eq!(waiting.join().expect("it ends well"), (vec![0, 1, 2, 3], Err(RecvError::Closed)));
     });
+}
+
+/// The destructor of a message for which there is no room any more may panic, and may wait for those that the new one is for.
+#[test]
+#[cfg(panic = "unwind")]
+fn a_broadcast_wakes_before_it_drops() {
+    struct Last(Option<Arc<Event>>);
+    impl Drop for Last {
+        fn drop(&mut self) {
+            let seen = self.0.take().expect("it panics");
+            assert_eq!(seen.wait_timeout(LONG), Ok(true), "whoever has been sent something has it");
+        }
+    }
+    for waits in [false, true] {
+        jumping().run(|| {
+            let seen = Arc::new(Event::new());
+            let (sender, mut receiver) = broadcast::channel(1);
+            sender.send(Some(Last(waits.then(|| Arc::clone(&seen)))));
+            assert!(receiver.recv().is_ok());
+            let waiting = task::spawn_local(move || {
+                let received = receiver.recv().map(|message| message.is_none());
+                seen.set();
+                received
+            });
+            settle();
+            let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sender.send(None)));
+            assert_eq!(sent.is_ok(), waits);
+            assert_eq!(waiting.join().expect("it ends well"), Ok(true));
+        });
+    }
 }
 
 #[test]

@@ -55,6 +55,29 @@ fn limits_hold_for_threads_too() {
     assert_eq!(other.join().expect("it ends well"), Ok(2));
 }
 
+/// That a thread waits by parking is nobody's business: who unparks it means its next `park`.
+#[test]
+fn a_notice_for_a_thread_outlives_its_wait_for_a_lock() {
+    let mutex = Mutex::new(());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::scope(|s| {
+        let held = mutex.lock().expect("no poison");
+        let other = s.spawn(|| {
+            drop(mutex.lock().expect("no poison"));
+            switchback::thread::park();
+            tell.send(()).expect("somebody listens");
+        });
+        // Most often it waits for the lock by now, and again after the notice.
+        std::thread::sleep(Duration::from_millis(20));
+        other.thread().unpark();
+        std::thread::sleep(Duration::from_millis(20));
+        drop(held);
+        let is_over = told.recv_timeout(Duration::from_secs(10)).is_ok();
+        other.thread().unpark();
+        assert!(is_over, "the notice is lost");
+    });
+}
+
 #[test]
 fn tasks_and_threads_talk() {
     let count = crate::rounds(300);

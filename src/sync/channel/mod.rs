@@ -34,12 +34,15 @@ pub(crate) use wait::{RecvStop, SendStop};
 
 use super::latch::{Held, Latch};
 use super::queue::{Place, WaitQueue};
+use crate::coroutine::lose;
 use crate::scheduler::{Claimed, Resumer};
 use buffer::Buffer;
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{TryRecvError, TrySendError};
+use std::{iter, thread};
 
 const TAKERS: u8 = 1;
 const GIVERS: u8 = 2;
@@ -215,7 +218,7 @@ impl<T> Channel<T> {
         drop(queues);
         wake.send();
         if is_closed {
-            self.discard();
+            self.discard(Vec::new());
         }
     }
 
@@ -252,10 +255,19 @@ impl<T> Channel<T> {
             && queues.givers.is_empty()
     }
 
-    /// Drops the messages that nobody will take.
-    fn discard(&self) {
-        while let Some(value) = self.buffer.pop(false) {
-            drop(value);
+    /// Drops the messages that nobody will take: all of them, also where the destructor of one panics. What is in the others may be
+    /// waited for.
+    fn discard(&self, others: Vec<T>) {
+        let mut panicked = None;
+        for value in others.into_iter().chain(iter::from_fn(|| self.buffer.pop(false))) {
+            if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
+                panicked.replace(payload).into_iter().for_each(lose);
+            }
+        }
+        match panicked {
+            Some(payload) if thread::panicking() => lose(payload),
+            Some(payload) => panic::resume_unwind(payload),
+            None => {}
         }
     }
 
@@ -310,7 +322,7 @@ impl<T> Channel<T> {
         self.update(&queues);
         drop(queues);
         wakes.into_iter().for_each(Wake::send);
-        self.discard();
+        self.discard(dropped);
     }
 }
 

@@ -17,6 +17,7 @@ use super::{AHEAD, Channel, GIVERS, NO_RECEIVER, Ordering, TrySendError};
 use crate::scheduler;
 use core::cell::Cell;
 use core::hint;
+use core::panic::RefUnwindSafe;
 
 /// How many messages in a row are a stream.
 pub(super) const STREAM: u32 = 8;
@@ -30,6 +31,9 @@ const LOOKS: u32 = 3;
 /// How many messages a receiver has found without waiting.
 #[derive(Default)]
 pub(crate) struct Run(Cell<u32>);
+
+// Any number will do.
+impl RefUnwindSafe for Run {}
 
 impl Run {
     /// Another message. Whether it is time for a look at the distance.
