@@ -31,8 +31,10 @@ for library in "$folder/libswitchback.so" "$folder/libswitchback.dylib"; do
     fi
 done
 [ -n "$shared" ] || { echo "$0: $folder has no shared library" >&2; exit 1; }
+# pkg-config takes it for several words otherwise.
+quoted=$(printf '%s\n' "$prefix" | sed 's/[[:space:]]/\\&/g')
 cat >"$root/lib/pkgconfig/switchback.pc" <<PC
-prefix=$prefix
+prefix=$quoted
 includedir=\${prefix}/include
 libdir=\${prefix}/lib
 

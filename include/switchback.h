@@ -80,7 +80,7 @@ const char *swb_last_error(void);
 
 /*
  * Called with a line of text when something goes wrong that nobody is told by a status: a task that does not end, for
- * instance. Any thread calls it. Without a hook the first report of each kind is written to stderr.
+ * instance. Any thread calls it. Without a hook, or with NULL for one, the first report of each kind is written to stderr. SWB_OK.
  */
 typedef void (*swb_report_hook)(void *data, const char *text);
 swb_status swb_set_report_hook(swb_report_hook hook, void *data);
@@ -253,7 +253,8 @@ swb_status swb_spawn(swb_task **task, swb_task_function function, void *data, co
 
 /*
  * Waits for a task to end. SWB_OK, with what its function has returned in `*ended` (SWB_CANCELLED if it was cancelled before its
- * first instruction) and `*result`: then the handle is gone. SWB_TIMED_OUT, SWB_CANCELLED (the caller), SWB_ITSELF, SWB_INVALID: it is not.
+ * first instruction, or did not leave in the grace period of its runtime; SWB_NO_STACK if there was none for it) and `*result`: then the
+ * handle is gone. SWB_TIMED_OUT, SWB_CANCELLED (the caller), SWB_ITSELF, SWB_INVALID: it is not.
  */
 swb_status swb_join(swb_task *task, uint64_t timeout, int32_t *ended, uintptr_t *result);
 

@@ -37,6 +37,8 @@ pub use error::{CloseError, CreateError, Misuse, SendError, Thrown};
 #[cfg(feature = "capi")]
 pub(crate) use foreign::{Block, RESUME, SEND, tag_here};
 pub use iter::Values;
+#[cfg(feature = "capi")]
+pub(crate) use report::unset_report_hook;
 pub use report::{Description, Event, Report, set_report_hook};
 pub(crate) use report::{abort, report};
 pub use scoped::{Scoped, scoped, try_scoped};

@@ -148,6 +148,13 @@ pub fn set_report_hook(hook: impl Fn(&Report<'_>) + Send + Sync + 'static) {
     drop(old);
 }
 
+/// Takes the hook away again.
+#[cfg(feature = "capi")]
+pub(crate) fn unset_report_hook() {
+    let old = HOOK.write().unwrap_or_else(PoisonError::into_inner).take();
+    drop(old);
+}
+
 #[cold]
 pub(crate) fn report(event: Event, coroutine: Description<'_>) {
     let report = Report { event, coroutine };

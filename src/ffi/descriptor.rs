@@ -33,6 +33,8 @@ fn wait(fd: RawFd, direction: Direction, timeout: u64) -> io::Result<Status> {
         }
     }
     if timeout == 0 {
+        // Nor must one that asks again and again.
+        let _ = task::yield_now();
         return Ok(Status::TimedOut);
     }
     let longest = (timeout != FOREVER).then(|| Duration::from_nanos(timeout));

@@ -67,14 +67,16 @@ type ReportHook = unsafe extern "C-unwind" fn(data: *mut c_void, text: *const c_
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_set_report_hook(hook: Option<ReportHook>, data: *mut c_void) -> status::Status {
-    let Some(hook) = hook else { return status::Status::Invalid };
     let data = data.expose_provenance();
     guard::guarded(|| {
-        crate::set_report_hook(move |report| {
-            let text = guard::c_string(&report.to_string());
-            // SAFETY: the header asks for a function that may be called so, on any thread (invariant 41).
-            unsafe { hook(core::ptr::with_exposed_provenance_mut(data), text.as_ptr()) };
-        });
+        match hook {
+            None => crate::coroutine::unset_report_hook(),
+            Some(hook) => crate::set_report_hook(move |report| {
+                let text = guard::c_string(&report.to_string());
+                // SAFETY: the header asks for a function that may be called so, on any thread (invariant 41).
+                unsafe { hook(core::ptr::with_exposed_provenance_mut(data), text.as_ptr()) };
+            }),
+        }
         status::Status::Ok
     })
 }

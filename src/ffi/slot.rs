@@ -106,6 +106,9 @@ static FREE: Lock<Vec<&'static Slot>> = Lock::new(Vec::new());
 /// Those that are in use and whose stacks are not the pool's, by the lowest address of the stack.
 static ELSEWHERE: Lock<BTreeMap<usize, &'static Slot>> = Lock::new(BTreeMap::new());
 
+/// How many these are; written under their lock. Who runs on one of these stacks has counted it.
+static HOW_MANY: AtomicUsize = AtomicUsize::new(0);
+
 /// The handle and the calling thread in one word.
 #[inline(always)]
 fn key(handle: Handle) -> usize {
@@ -251,7 +254,9 @@ impl Slot {
         slot.end.set(End::NotYet);
         if !co.set_tag(ptr::from_ref(slot).cast()) {
             slot.is_elsewhere.set(true);
-            ELSEWHERE.lock().insert(bounds.start, slot);
+            let mut elsewhere = ELSEWHERE.lock();
+            elsewhere.insert(bounds.start, slot);
+            HOW_MANY.store(elsewhere.len(), Ordering::Relaxed);
         }
         // SAFETY: nobody else has the slot.
         unsafe { *slot.co.get() = Some(co) };
@@ -290,6 +295,7 @@ impl Slot {
             // The memory of one that was abandoned may have another on it by now.
             if elsewhere.get(&limit).is_some_and(|slot| ptr::eq(*slot, self)) {
                 elsewhere.remove(&limit);
+                HOW_MANY.store(elsewhere.len(), Ordering::Relaxed);
             }
         }
     }
@@ -347,7 +353,11 @@ fn more() -> &'static Slot {
 /// instructions.
 pub(super) fn current() -> Option<&'static Slot> {
     // First these, whose memory may be in a frame on a stack of the pool.
-    let elsewhere = ELSEWHERE.lock().range(..=crate::arch::stack_pointer()).next_back().map(|(_, slot)| *slot);
+    let elsewhere = if HOW_MANY.load(Ordering::Relaxed) == 0 {
+        None
+    } else {
+        ELSEWHERE.lock().range(..=crate::arch::stack_pointer()).next_back().map(|(_, slot)| *slot)
+    };
     // SAFETY: it is null, or of a slot, as nobody else sets tags; and slots are never freed (invariant 42).
     let tagged = || unsafe { crate::coroutine::tag_here().cast::<Slot>().as_ref() };
     let runs = |slot: &&'static Slot| slot.is_on_stack();

@@ -12,9 +12,11 @@ use crate::time;
 use crate::{Handle, Runtime};
 use core::ffi::c_void;
 use core::ptr;
+use core::task::Waker;
 use parking_lot::Mutex;
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 /// `swb_task_function`.
@@ -32,11 +34,22 @@ struct Known {
 
 struct Joining {
     handle: Mutex<Option<JoinHandle<Outcome>>>,
-    /// Set when the function has returned, or never will.
-    is_over: Arc<Event>,
+    over: Arc<Over>,
+}
+
+/// Set when the task has ended, or never will: it is woken by that.
+struct Over(Event);
+
+impl Wake for Over {
+    fn wake(self: Arc<Self>) {
+        self.0.set();
+    }
 }
 
 static TASKS: Table<Known> = Table::new();
+
+/// The time that `swb_now` counts from: not after the beginning of any clock.
+static FIRST: OnceLock<Instant> = OnceLock::new();
 
 fn find(handle: Shared) -> Result<Arc<Known>, Status> {
     TASKS.get(handle.addr()).ok_or(Status::Invalid)
@@ -71,6 +84,7 @@ unsafe extern "C" fn swb_run(
             Err(status) => return status,
         };
         let data = data.expose_provenance();
+        FIRST.get_or_init(Instant::now);
         // SAFETY: as above.
         match runtime.try_run(|| unsafe { call(function, data) }) {
             Ok((status, value)) => {
@@ -113,15 +127,6 @@ fn runtime(options: RunOptions) -> Result<Runtime, Status> {
     builder.build().map_err(|error| refuse(Status::NoStack, &error.to_string()))
 }
 
-/// Tells who joins that the function has returned, or, when it is dropped uncalled, that it never will.
-struct Over(Arc<Event>);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.set();
-    }
-}
-
 #[unsafe(no_mangle)]
 unsafe extern "C" fn swb_spawn(
     handle: *mut Shared,
@@ -148,15 +153,10 @@ unsafe extern "C" fn swb_spawn(
             return Status::NoRuntime;
         }
         let data = data.expose_provenance();
-        let is_over = Arc::new(Event::new());
-        let over = Over(Arc::clone(&is_over));
-        let body = move || {
-            let _over = over;
-            // SAFETY: as above.
-            unsafe { call(function, data) }
-        };
+        // SAFETY: as above.
+        let body = move || unsafe { call(function, data) };
         let spawned = if options.pinned != 0 { builder.spawn_local(body) } else { builder.spawn(body) };
-        let joined = match spawned {
+        let mut joined = match spawned {
             Ok(joined) => joined,
             Err(error) => return refuse(Status::NoStack, &error.to_string()),
         };
@@ -164,7 +164,9 @@ unsafe extern "C" fn swb_spawn(
             return Status::Ok; // dropping it lets the task go on
         }
         let task = joined.task();
-        let joining = Joining { handle: Mutex::new(Some(joined)), is_over };
+        let over = Arc::new(Over(Event::new()));
+        joined.wake_at_end(&Waker::from(Arc::clone(&over)));
+        let joining = Joining { handle: Mutex::new(Some(joined)), over };
         // SAFETY: as above; it is not null.
         unsafe { give(handle, Known { task, joining: Some(joining) }) }
     })
@@ -212,18 +214,16 @@ fn join(known: &Known, timeout: u64) -> Result<Outcome, Status> {
         return Err(Status::Itself);
     }
     let waited = match timeout {
-        FOREVER => joining.is_over.wait().map(|()| true),
-        nanoseconds => joining.is_over.wait_timeout(Duration::from_nanos(nanoseconds)),
+        FOREVER => joining.over.0.wait().map(|()| true),
+        nanoseconds => joining.over.0.wait_timeout(Duration::from_nanos(nanoseconds)),
     };
     match waited {
         Ok(true) => {}
         Ok(false) => return Err(Status::TimedOut),
         Err(cancelled) => return Err(Status::of_cancelled(&cancelled)),
     }
-    let Some(mut handle) = joining.handle.lock().take() else { return Err(Status::Invalid) };
-    // It is about to end, and what it has returned must not be lost on the way.
-    let joined = task::shield(|| handle.wait()).and_then(|()| handle.join());
-    Ok(match joined {
+    let Some(handle) = joining.handle.lock().take() else { return Err(Status::Invalid) };
+    Ok(match handle.join() {
         Ok(outcome) => outcome,
         Err(JoinError::Cancelled(_)) => (Status::Cancelled as i32, 0),
         Err(JoinError::Panicked(panic)) => {
@@ -308,7 +308,7 @@ unsafe extern "C" fn swb_shield(
 
 #[unsafe(no_mangle)]
 extern "C" fn swb_now() -> u64 {
-    static FIRST: OnceLock<Instant> = OnceLock::new();
-    let first = *FIRST.get_or_init(Instant::now);
-    u64::try_from(time::now().saturating_duration_since(first).as_nanos()).unwrap_or(u64::MAX)
+    let now = time::now();
+    let first = *FIRST.get_or_init(|| now);
+    u64::try_from(now.saturating_duration_since(first).as_nanos()).unwrap_or(u64::MAX)
 }

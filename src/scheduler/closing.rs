@@ -1,12 +1,9 @@
 //! The end of a worker: what becomes of its tasks.
 
 use super::cell::WaitCell;
-use super::handle::Task;
-use super::header::TaskRef;
-use super::join::JoinError;
-use super::life::{end_unstarted, leak};
+use super::life::leak;
 use super::worker::Worker;
-use crate::cancelled::{CancelReason, Cancelled};
+use crate::cancelled::CancelReason;
 use core::ptr::{self, NonNull};
 use std::time::Instant;
 
@@ -56,25 +53,27 @@ impl Worker {
             // SAFETY: what is in the list has not ended, and never runs again, because this worker does not.
             unsafe { leak(task) };
         }
-        let queued = core::iter::from_fn(|| self.ready.pop());
-        let fresh = core::iter::from_fn(|| self.fresh.oldest());
         let next = NonNull::new(self.next.replace(ptr::null_mut()));
         let stalled = self.stalled.take();
         let seeded = self.seeded.as_ref().map(|seeded| seeded.borrow_mut().take()).unwrap_or_default();
-        let inbox = self.remote.close();
-        for task in next.into_iter().chain(queued).chain(fresh).chain(stalled).chain(seeded).chain(inbox) {
-            // SAFETY: what was in a queue is valid; a started one has been leaked above.
+        for task in next.into_iter().chain(stalled).chain(seeded).chain(self.remote.close()) {
+            // SAFETY: it was in one of these, so it is in no queue.
+            unsafe { self.ready.push(task) };
+        }
+        self.refuse_rest();
+        WaitCell::give_back(self.cells.take());
+        all_ended
+    }
+
+    /// Refuses what this worker was still to begin. It runs nothing any more, but destructors go on to spawn.
+    pub(super) fn refuse_rest(&self) {
+        while let Some(task) = self.ready.pop().or_else(|| self.fresh.oldest()) {
+            // SAFETY: what was in a queue is valid; a started one has been leaked, and any other is ours.
             unsafe {
                 if task.as_ref().running.get().is_null() {
-                    if let Some(watch) = &self.shared().watch {
-                        watch.ended_unstarted(&Task::new(TaskRef::to(task.as_ref())));
-                    }
-                    let why = Cancelled::new(CancelReason::Shutdown, task.as_ref().scope_id());
-                    end_unstarted(task, JoinError::Cancelled(why));
+                    self.shared().refuse(task);
                 }
             }
         }
-        WaitCell::give_back(self.cells.take());
-        all_ended
     }
 }

@@ -76,6 +76,8 @@ impl Worker {
     #[inline(always)]
     fn within(&self, outer: &Running, f: impl FnOnce()) {
         outer.outer.set(self.joiners.replace(outer));
+        // Hooks and destructors that are called before the other one begins must not suspend this one: it is to go on when `f` returns.
+        self.running.set(ptr::null());
         let bodies = Bodies::set_aside();
         f();
         bodies.put_back();

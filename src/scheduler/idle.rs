@@ -6,6 +6,8 @@
 use super::reactor::{Poll, Reactor};
 use super::worker::Worker;
 use crate::stack::pool::tidy;
+use core::ptr;
+use core::sync::atomic::Ordering;
 #[cfg(unix)]
 use std::io;
 #[cfg(unix)]
@@ -35,6 +37,9 @@ impl Worker {
             }
             core::hint::spin_loop();
         }
+        if self.try_stalled() {
+            return;
+        }
         let tidied = self.tidy_stacks(true);
         if tidied == Some(Duration::ZERO) {
             // There is more of that. Who waits for I/O does not wait for it.
@@ -57,6 +62,23 @@ impl Worker {
                 self.sleep(longest, true);
             }
         }
+    }
+
+    /// Begins one of those for which there was no stack, or refuses it, where all others of this worker wait, and for nothing that comes by
+    /// itself: for this one, perhaps. False if that is not so.
+    fn try_stalled(&self) -> bool {
+        if self.stalled.borrow().is_empty() {
+            return false;
+        }
+        let comes_by_itself = self.timers().borrow().next().is_some() || self.does_io();
+        if comes_by_itself || self.shared.offloaded.load(Ordering::Relaxed) > 0 {
+            return false;
+        }
+        let Some(task) = self.stalled.borrow_mut().pop() else { return false };
+        self.last_try.set(task.as_ptr());
+        self.step(task);
+        self.last_try.set(ptr::null_mut());
+        true
     }
 
     /// Looks around for the last time, and returns whether there is nothing but to park. If so, and it `parks`, it does that first.
@@ -144,7 +166,7 @@ impl Worker {
                 return false;
             }
             for (reactor, remote) in reactors.iter().zip(&self.shared.remotes) {
-                if !core::ptr::eq(*remote, self.remote) && reactor.poll().has_unseen() {
+                if !ptr::eq(*remote, self.remote) && reactor.poll().has_unseen() {
                     remote.driver().unpark();
                     return false;
                 }

@@ -9,7 +9,7 @@ use super::header::{Header, TaskRef};
 use super::shared::Shared;
 use super::walk::Stacks;
 use super::worker::Worker;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::{Condvar, Mutex};
 use std::backtrace::Backtrace;
@@ -87,10 +87,9 @@ impl Shared {
         }
         self.remotes.iter().for_each(|remote| remote.driver().unpark());
         let deadline = Instant::now() + PATIENCE;
-        let is_here = || with_worker(|worker| ptr::eq(&**worker.shared(), self).then(|| worker.answer_all()));
         loop {
-            // Two workers that ask each other answer each other.
-            is_here();
+            // Two workers that ask each other answer each other, of one runtime or of two.
+            with_worker(Worker::answer_all);
             let mut workers = request.workers.lock();
             let is_open = |progress: &Progress| match progress {
                 Progress::Asked => Instant::now() < deadline,

@@ -67,7 +67,8 @@ pub enum JoinError {
     Cancelled(Cancelled),
     /// Its body has panicked.
     Panicked(Panic),
-    /// There was no stack for it, and no other task of its worker had begun: otherwise it waits until one of these ends.
+    /// There was no stack for it, and no other task of its worker had begun, or all of these waited, and for no time, I/O or offloaded
+    /// work. Otherwise it waits until one of these ends.
     NoStack(Box<dyn Error + Send + Sync>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
     Interrupted(Cancelled),
@@ -170,6 +171,14 @@ impl<T> JoinHandle<T> {
             // SAFETY: it was complete before JOINING was set, so nobody else looks at the place.
             let joiner = unsafe { (*header.joiner.get()).take() };
             joiner.into_iter().for_each(Joiner::wake);
+        }
+    }
+
+    /// Wakes that waker when the task ends; at once, if it has ended.
+    #[cfg(feature = "capi")]
+    pub(crate) fn wake_at_end(&mut self, waker: &Waker) {
+        if !self.wait_with(waker) {
+            waker.wake_by_ref();
         }
     }
 

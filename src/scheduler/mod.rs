@@ -130,6 +130,15 @@ pub(crate) fn can_wait() -> bool {
     })
 }
 
+/// Calls `wait`, which stops the thread, where there is no task; not on a worker's own stack, as all tasks of it would wait too.
+pub(crate) fn wait_as_thread(wait: impl FnOnce()) -> Result<(), Cancelled> {
+    if current::is_worker() {
+        return Err(refusal());
+    }
+    wait();
+    Ok(())
+}
+
 /// Calls `f` with the clock of the calling task; none outside of tasks.
 pub(crate) fn with_clock<T>(f: impl FnOnce(&Clock) -> T) -> Option<T> {
     Current::with(|current| Some(f(&current?.running.worker().shared().clock)))

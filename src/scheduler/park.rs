@@ -6,6 +6,7 @@ use super::current::{Current, tell_wait};
 use super::header::Header;
 use super::suspend::{Interrupted, Resumer, suspend};
 use super::timers::{Alarm, set_alarm, unset_alarm};
+use super::wait_as_thread;
 use crate::cancelled::Cancelled;
 use core::sync::atomic::Ordering;
 use std::thread;
@@ -41,10 +42,7 @@ impl Header {
 pub fn park() -> Result<(), Cancelled> {
     Current::with(|current| match current {
         Some(current) => park_in(current, None),
-        None => {
-            thread::park();
-            Ok(())
-        }
+        None => wait_as_thread(thread::park),
     })
 }
 
@@ -56,10 +54,7 @@ pub fn park() -> Result<(), Cancelled> {
 pub fn park_timeout(longest: Duration) -> Result<(), Cancelled> {
     Current::with(|current| match current {
         Some(current) => park_in(current, Some(current.running.worker().shared().clock.after(longest))),
-        None => {
-            thread::park_timeout(longest);
-            Ok(())
-        }
+        None => wait_as_thread(|| thread::park_timeout(longest)),
     })
 }
 

@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::handle::Task;
 use super::header::{Header, Origin, TaskRef};
 use super::inspect::Requests;
+use super::join::{JoinError, JoinHandle};
 use super::life::end_unstarted;
 use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
@@ -14,10 +15,12 @@ use super::watch::{Observers, Watch};
 use super::watchdog::Watchdog;
 use super::worker::Worker;
 use super::{current, spawn, task};
-use crate::cancelled::Cancelled;
+use crate::cancelled::{CancelReason, Cancelled};
 use crate::coroutine;
 use crate::stack::Class;
+use core::iter;
 use core::panic::Location;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use crossbeam_deque::{Stealer, Worker as Deque};
 use crossbeam_queue::SegQueue;
@@ -147,8 +150,13 @@ impl Shared {
         }
     }
 
-    /// Spawns a task from outside of the workers. Gives it back if nothing is run any more.
+    /// Spawns a task from outside of the workers. Refuses it if nothing is run any more.
     pub(super) fn inject(&self, task: Unstarted) {
+        if self.phase() == Phase::Closed {
+            // Not by way of the queue: a destructor there may spawn as well, and would refuse all others in its midst.
+            // SAFETY: it has not started, and is ours.
+            return unsafe { self.refuse(task.0) };
+        }
         self.injector.push(task);
         self.notify();
         if self.phase.load(Ordering::SeqCst) == Phase::Closed as u8 {
@@ -293,14 +301,41 @@ impl Shared {
         fence(Ordering::SeqCst);
         while let Some(task) = self.injector.pop() {
             // SAFETY: it was in the queue, so it has not started and is ours.
-            unsafe {
-                if let Some(watch) = &self.watch {
-                    watch.ended_unstarted(&Task::new(TaskRef::to(task.0.as_ref())));
-                }
-                let why = Cancelled::new(crate::CancelReason::Shutdown, task.0.as_ref().scope_id());
-                end_unstarted(task.0, super::join::JoinError::Cancelled(why));
+            unsafe { self.refuse(task.0) };
+        }
+    }
+
+    /// Ends a task that has not started, as nothing is run any more.
+    ///
+    /// # Safety
+    ///
+    /// As for [`end_unstarted`].
+    pub(super) unsafe fn refuse(&self, task: NonNull<Header>) {
+        // SAFETY: by this function's contract.
+        unsafe {
+            if let Some(watch) = &self.watch {
+                watch.ended_unstarted(&Task::new(TaskRef::to(task.as_ref())));
+            }
+            let why = Cancelled::new(CancelReason::Shutdown, task.as_ref().scope_id());
+            end_unstarted(task, JoinError::Cancelled(why));
+        }
+    }
+
+    /// Nothing is ever run, as those workers could not be started. The others have ended.
+    fn give_up(&self, unstarted: impl IntoIterator<Item = usize>) {
+        for index in unstarted {
+            for task in self.remotes[index].close() {
+                // SAFETY: it was in the inbox, and waits for that worker to begin it.
+                unsafe { self.refuse(task) };
             }
         }
+        self.close();
+        self.let_remotes_go(self.ended.lock().1);
+    }
+
+    /// What others know of the workers is given to those of another runtime, unless one has not ended, or has left tasks.
+    fn let_remotes_go(&self, has_left: bool) {
+        self.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
     }
 }
 
@@ -324,7 +359,7 @@ pub(crate) fn enter<F, T>(
     config: &Config,
     main: F,
     spawned_at: &'static Location<'static>,
-) -> Result<Result<T, super::join::JoinError>, EnterError>
+) -> Result<Result<T, JoinError>, EnterError>
 where
     F: FnOnce() -> T,
 {
@@ -335,7 +370,10 @@ where
     let own = fresh.remove(0);
     let looking_on = match LookingOn::start(&shared) {
         Ok(looking_on) => looking_on,
-        Err(error) => return Err(EnterError::Thread(error)),
+        Err(error) => {
+            shared.give_up(0..config.workers);
+            return Err(EnterError::Thread(error));
+        }
     };
     let threads = match start_threads(&shared, fresh) {
         Ok(threads) => threads,
@@ -348,21 +386,26 @@ where
     let origin = Origin { id: spawn::next_id(), name, spawned_at, class: config.main_class, home: None };
     let task = task::create(main, origin, None);
     // SAFETY: one of the two references is the handle's, of a task that returns a T.
-    let handle = unsafe { super::join::JoinHandle::<T>::new(TaskRef::from_raw(task)) };
+    let handle = unsafe { JoinHandle::<T>::new(TaskRef::from_raw(task)) };
     // SAFETY: nobody has it yet.
     shared.tell_of_spawn(unsafe { task.as_ref() });
     worker.push_pinned(Unstarted(task));
-    worker.on_this_thread(|| {
+    let has_left = worker.on_this_thread(|| {
         worker.run(|| handle.is_finished());
         shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
         shared.wake_all();
         let deadline = config.end_of_grace();
         let all_ended = worker.close(deadline);
         shared.end_worker(0, all_ended);
-        join_threads(&shared, threads, deadline);
+        let has_left = join_threads(&shared, threads, deadline);
         shared.threads.close(deadline + AFTER_GRACE);
+        shared.close();
+        // What destructors and hooks have spawned here since.
+        worker.refuse_rest();
+        has_left
     });
-    shared.close();
+    // Not before: to this thread, what belongs to the first of them was a task of its own.
+    shared.let_remotes_go(has_left);
     #[cfg(unix)]
     shared.reactors.end();
     drop(looking_on);
@@ -427,6 +470,7 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
                 shared.phase.store(Phase::Closing as u8, Ordering::SeqCst);
                 shared.wake_all();
                 threads.into_iter().for_each(|thread| drop(thread.join()));
+                shared.give_up(iter::once(0).chain(index..shared.remotes.len()));
                 return Err(error);
             }
         }
@@ -438,8 +482,8 @@ fn start_threads(shared: &Arc<Shared>, fresh: Vec<Fresh>) -> io::Result<Vec<thre
 const AFTER_GRACE: Duration = Duration::from_millis(100);
 
 /// Waits for the other workers to end, until a while after the deadline: a thread with a task that computes for ever is left
-/// to itself.
-fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) {
+/// to itself. Returns whether any tasks are left.
+fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline: Instant) -> bool {
     let deadline = deadline + AFTER_GRACE;
     let mut ended = shared.ended.lock();
     while ended.0 < shared.remotes.len() && !shared.one_has_ended.wait_until(&mut ended, deadline).timed_out() {}
@@ -447,11 +491,10 @@ fn join_threads(shared: &Shared, threads: Vec<thread::JoinHandle<()>>, deadline:
     drop(ended);
     if count < shared.remotes.len() {
         coroutine::report(coroutine::Event::NotEnded, crate::Description::new(Some("worker"), Location::caller()));
-        shared.remotes.iter().for_each(|remote| remote.leave());
-        return;
+        return true;
     }
     // The destructors of a thread's locals may wait for what they spawn.
     shared.close();
     threads.into_iter().for_each(|thread| drop(thread.join()));
-    shared.remotes.iter().for_each(|remote| if has_left { remote.leave() } else { remote.give_back() });
+    has_left
 }

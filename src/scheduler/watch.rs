@@ -115,13 +115,13 @@ impl Watch {
     }
 
     /// It does not run any more.
-    pub(super) fn suspended(&self, worker: usize, task: &Task, resumed: Resumed) {
+    pub(super) fn suspended(&self, worker: usize, task: &Task, has_ended: bool, resumed: Resumed) {
         #[cfg(feature = "tracing")]
         resumed.entered.leave(task);
         if let Some(recorder) = &self.recorder {
             recorder.end(worker, task, resumed.began);
         }
-        if task.is_finished() {
+        if has_ended {
             tell(&self.observers.on_end, task);
         } else {
             tell(&self.observers.on_suspend, task);

@@ -79,8 +79,9 @@ pub(crate) struct Worker {
     pub(super) turns: Cell<u32>,
     /// Started tasks that have been suspended at least once, and have not ended.
     pub(super) started: RefCell<Vec<NonNull<Header>>>,
-    /// Tasks for which there was no stack. One is tried again when a task ends.
+    /// Tasks for which there was no stack. One is tried again when a task ends, or for the last time when none can: see `idle.rs`.
     pub(super) stalled: RefCell<Vec<NonNull<Header>>>,
+    pub(super) last_try: Cell<*mut Header>,
     pub(super) cells: RefCell<Vec<&'static WaitCell>>,
     /// Numbers for tasks: the next one, and where they end.
     ids: Cell<(u64, u64)>,
@@ -171,6 +172,7 @@ impl Worker {
             turns: Cell::new(0),
             started: RefCell::default(),
             stalled: RefCell::default(),
+            last_try: Cell::new(ptr::null_mut()),
             cells: RefCell::default(),
             ids: Cell::new((0, 0)),
             timers: RefCell::default(),
@@ -403,7 +405,9 @@ impl Worker {
         let task_ref = Task::new(TaskRef::to(header));
         let resumed = watch.resumed(self.index, &task_ref, is_first);
         self.step_alone(task);
-        watch.suspended(self.index, &task_ref, resumed);
+        // One that is complete may have stopped in the destructor of its outcome.
+        let has_ended = task_ref.is_finished() && header.running.get().is_null();
+        watch.suspended(self.index, &task_ref, has_ended, resumed);
     }
 
     #[cold]
@@ -496,7 +500,7 @@ impl Worker {
 
     #[cold]
     fn no_stack(&self, task: NonNull<Header>, error: Box<crate::stack::StackError>) {
-        if !self.started.borrow().is_empty() {
+        if !self.started.borrow().is_empty() && self.last_try.get() != task.as_ptr() {
             // Another will end, and give its stack back.
             self.stalled.borrow_mut().push(task);
             return;

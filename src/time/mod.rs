@@ -32,10 +32,7 @@ pub fn sleep(duration: Duration) -> Result<(), Cancelled> {
     match scheduler::with_clock(|clock| clock.after(duration)) {
         Some(_) if duration.is_zero() => scheduler::yield_now(),
         Some(deadline) => sleep_to(deadline),
-        None => {
-            thread::sleep(duration);
-            Ok(())
-        }
+        None => scheduler::wait_as_thread(|| thread::sleep(duration)),
     }
 }
 
@@ -48,10 +45,7 @@ pub fn sleep_until(deadline: Instant) -> Result<(), Cancelled> {
     match scheduler::with_clock(|clock| (clock.of(deadline), clock.now())) {
         Some((deadline, now)) if deadline <= now => scheduler::yield_now(),
         Some((deadline, _)) => sleep_to(deadline),
-        None => {
-            thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            Ok(())
-        }
+        None => scheduler::wait_as_thread(|| thread::sleep(deadline.saturating_duration_since(Instant::now()))),
     }
 }
 

@@ -330,7 +330,7 @@ static swb_status sets(void *flag, uintptr_t *result) {
     return SWB_OK;
 }
 
-/* On one worker: who waits for what is always ready lets the others run. */
+/* On one worker: who waits for what is always ready lets the others run, and so does who asks again and again. */
 static swb_status is_polite(void *data, uintptr_t *result) {
     int fds[2], flag = 0, i;
     swb_task *task;
@@ -341,6 +341,10 @@ static swb_status is_polite(void *data, uintptr_t *result) {
     for (i = 0; i < 1000 && flag == 0; i++) CHECK(swb_wait_writable(fds[1], SWB_FOREVER), SWB_OK);
     CHECK(flag, 1);
     CHECK(swb_detach(task), SWB_OK);
+    flag = 0;
+    CHECK(swb_spawn(NULL, sets, &flag, NULL), SWB_OK);
+    for (i = 0; i < 1000 && flag == 0; i++) CHECK(swb_wait_readable(fds[0], 0), SWB_TIMED_OUT);
+    CHECK(flag, 1);
     CHECK(close(fds[0]), 0);
     CHECK(close(fds[1]), 0);
     return SWB_OK;
@@ -515,7 +519,44 @@ static void tasks(void) {
     CHECK(ended, SWB_OK);
 }
 
+/* In a virtual time, which is exact also when nobody has asked for the time before. */
+static swb_status sleeps(void *data, uintptr_t *result) {
+    const uint64_t before = swb_now();
+    (void)data;
+    CHECK(swb_sleep(1000000000), SWB_OK);
+    *result = (uintptr_t)(swb_now() - before);
+    return SWB_OK;
+}
+
+static void times(void) {
+    swb_run_options options = SWB_RUN_OPTIONS_INIT;
+    uintptr_t slept = 0;
+    options.virtual_clock = 1;
+    CHECK(swb_run(sleeps, NULL, &options, NULL, &slept), SWB_OK);
+    CHECK(slept, 1000000000);
+}
+
+static void counts(void *count, const char *text) {
+    CHECK(text[0] != 0, 1);
+    ++*(int *)count;
+}
+
+static void reports(void) {
+    int count = 0, i;
+    swb_co *co;
+    CHECK(swb_set_report_hook(counts, &count), SWB_OK);
+    for (i = 0; i < 2; i++) {
+        CHECK(swb_create(&co, stubborn, NULL, NULL), SWB_OK);
+        CHECK(swb_resume(co, NULL), SWB_YIELDED);
+        CHECK(swb_destroy(co), SWB_IGNORED);
+        CHECK(count, 1);
+        CHECK(swb_set_report_hook(NULL, NULL), SWB_OK);
+    }
+}
+
 int main(void) {
+    times();
+    reports();
     coroutines();
     it_is_known_who_runs();
     many();

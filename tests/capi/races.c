@@ -123,6 +123,49 @@ static void a_thread_ends(void) {
     CHECK(pthread_join(thread, NULL), 0);
 }
 
+/* A task that does not leave is given up by its runtime, and whoever joins it is told. */
+static swb_task *given_up;
+static int is_begun;
+
+static swb_status never_leaves(void *data, uintptr_t *result) {
+    (void)data;
+    (void)result;
+    is_begun = 1;
+    while (swb_park(SWB_FOREVER) != SWB_INVALID) continue;
+    return SWB_OK;
+}
+
+static void *joins(void *data) {
+    int32_t ended = 1;
+    CHECK(swb_join(given_up, SWB_FOREVER, &ended, NULL), SWB_OK);
+    CHECK(ended, SWB_CANCELLED);
+    return data;
+}
+
+static swb_status leaves_one_behind(void *thread, uintptr_t *result) {
+    (void)result;
+    CHECK(swb_spawn(&given_up, never_leaves, NULL, NULL), SWB_OK);
+    while (!is_begun) CHECK(swb_task_yield(), SWB_OK);
+    CHECK(pthread_create(thread, NULL, joins, NULL), 0);
+    return SWB_OK;
+}
+
+static void ignores(void *data, const char *text) {
+    (void)data;
+    (void)text;
+}
+
+static void a_task_is_given_up(void) {
+    swb_run_options options = SWB_RUN_OPTIONS_INIT;
+    pthread_t thread;
+    options.workers = 1;
+    options.grace = 1000000;
+    CHECK(swb_set_report_hook(ignores, NULL), SWB_OK);
+    CHECK(swb_run(leaves_one_behind, &thread, &options, NULL, NULL), SWB_OK);
+    CHECK(pthread_join(thread, NULL), 0);
+    CHECK(swb_set_report_hook(NULL, NULL), SWB_OK);
+}
+
 /* A stack in a frame of another coroutine: each knows who runs. */
 static swb_status asks(swb_co *self, void *data, uintptr_t *result) {
     (void)data;
@@ -158,6 +201,7 @@ static void a_stack_is_in_a_frame(void) {
 int main(void) {
     a_stack_is_in_a_frame();
     a_thread_ends();
+    a_task_is_given_up();
     a_mutex_is_destroyed_while_others_come();
     signals_interrupt_nothing();
     puts("all is well");

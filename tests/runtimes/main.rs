@@ -238,6 +238,121 @@ fn what_the_last_of_a_workers_thread_spawns_is_refused_and_not_waited_for() {
     assert!(was_refused.load(Ordering::Relaxed));
 }
 
+/// A closure that is refused drops what it has captured, when no task begins any more.
+#[test]
+fn what_the_last_destructors_spawn_is_refused_and_dropped() {
+    struct Counts(Arc<AtomicUsize>);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    struct Spawns(Arc<AtomicUsize>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let [one, other] = [(); 2].map(|()| Counts(Arc::clone(&self.0)));
+            drop((task::spawn(move || drop(one)), task::spawn_local(move || drop(other))));
+        }
+    }
+    const MANY: usize = 500;
+    for is_from_outside in [false, true] {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        // There is no time to refuse them one by one.
+        let runtime = Runtime::builder().workers(1).grace(Duration::ZERO).build().expect("a runtime");
+        runtime.run(|| {
+            let this = Handle::current().expect("a runtime");
+            for spawns in (0..MANY).map(|_| Spawns(Arc::clone(&dropped))) {
+                let body = move || drop(spawns);
+                drop(if is_from_outside { this.spawn(body) } else { task::spawn(body) });
+            }
+        });
+        assert_eq!(dropped.load(Ordering::Relaxed), 2 * MANY);
+    }
+}
+
+/// One after another, and not each in the midst of the one before.
+#[test]
+fn what_many_destructors_spawn_from_outside_takes_no_deep_stack() {
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+    struct Spawns(Handle);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let refused = matches!(self.0.spawn(|| ()).join(), Err(JoinError::Cancelled(_)));
+            REFUSED.fetch_add(usize::from(refused), Ordering::Relaxed);
+        }
+    }
+    let runtime = Runtime::builder().workers(1).grace(Duration::ZERO).build().expect("a runtime");
+    runtime.run(|| {
+        let this = Handle::current().expect("a runtime");
+        for spawns in (0..20_000).map(|_| Spawns(this.clone())) {
+            drop(this.spawn(move || drop(spawns)));
+        }
+    });
+    // But for those that there was time to begin, which joined what they had spawned.
+    assert!(REFUSED.load(Ordering::Relaxed) > 10_000);
+}
+
+/// The workers that had been started have ended, and nothing runs what one of their hooks has spawned, or a thread.
+#[cfg(all(
+    target_os = "linux",
+    target_arch = "x86_64",
+    not(any(switchback_asan, switchback_tsan, switchback_valgrind))
+))]
+#[test]
+fn a_runtime_that_cannot_begin_refuses_what_is_spawned() {
+    static KEPT: Mutex<Vec<(Handle, task::JoinHandle<()>)>> = Mutex::new(Vec::new());
+    if process::inside().is_none() {
+        // Three of its threads find room for their stacks, and the heap finds some beside.
+        let outside = process::Outside { prelude: "ulimit -v 4900000 &&", env: &[("RUST_MIN_STACK", "1000000000")] };
+        return outside.run("a_runtime_that_cannot_begin_refuses_what_is_spawned", "inside").assert_success();
+    }
+    let runtime = Runtime::builder().workers(20).on_worker_park(|_| {
+        let this = Handle::current().expect("a runtime");
+        KEPT.lock().expect("no panic").push((this, task::spawn_on(0, || ())));
+    });
+    let runtime = runtime.build().expect("a runtime");
+    // Until one has been quick enough to park.
+    while KEPT.lock().expect("no panic").is_empty() {
+        let refused = runtime.try_run(|| 5).map_err(|error| error.to_string());
+        assert!(refused.expect_err("so many threads do not fit").contains("thread"));
+    }
+    for (this, by_hook) in std::mem::take(&mut *KEPT.lock().expect("no panic")) {
+        for handle in [this.spawn(|| ()), by_hook] {
+            assert!(handle.is_finished());
+            assert!(matches!(handle.join(), Err(JoinError::Cancelled(_))));
+        }
+    }
+}
+
+/// There is nothing to wait for where all others wait, perhaps for the one that has no stack.
+#[cfg(all(
+    target_os = "linux",
+    target_arch = "x86_64",
+    not(any(switchback_asan, switchback_tsan, switchback_valgrind))
+))]
+#[test]
+fn a_task_without_a_stack_waits_for_those_that_can_end() {
+    if !process::alone("a_task_without_a_stack_waits_for_those_that_can_end", "ulimit -v 3000000 &&") {
+        return;
+    }
+    fn large<T: Send + 'static>(size: usize, f: impl FnOnce() -> T + Send + 'static) -> task::JoinHandle<T> {
+        task::Builder::new().stack_size(size).spawn(f).expect("a runtime")
+    }
+    workers(1).run(|| {
+        assert!(matches!(large(8 << 30, || ()).join(), Err(JoinError::NoStack(_))));
+        // From now on main is one that could end.
+        task::yield_now().expect("not cancelled");
+        let refused = [(); 3].map(|()| large(8 << 30, || ()));
+        for refused in refused {
+            assert!(matches!(refused.join(), Err(JoinError::NoStack(_))));
+        }
+        // There is room for one of them at a time.
+        let sleep = || task::sleep(Duration::from_millis(1));
+        let all = [(); 3].map(|()| large(2 << 30, sleep));
+        all.into_iter().for_each(|task| task.join().expect("it runs").expect("not cancelled"));
+    });
+}
+
 #[test]
 fn dropping_a_runtime_inside_of_its_task_is_nothing() {
     let runtime = Arc::new(workers(2));

@@ -1,11 +1,11 @@
 //! Blocking work beside the workers: who goes on meanwhile, what comes back, and what ends it.
 
-use super::{reported, workers};
+use super::{process, reported, workers};
 #[cfg(panic = "unwind")]
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
-use std::sync::{Arc, Barrier};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use switchback::{CancelReason, Event, Runtime, offload, task};
@@ -293,4 +293,38 @@ fn what_does_not_end_is_reported_and_left_to_its_thread() {
     drop(end);
     assert_eq!(has_ended.recv(), Ok("on a stack that is leaked".len()));
     assert!(!ran.load(Ordering::Relaxed));
+}
+
+/// The report hook is called by the thread that was the worker, and whatever it wakes there is another runtime's.
+#[test]
+fn what_is_reported_at_the_end_may_wake_tasks_of_a_runtime_that_has_begun_since() {
+    if !process::alone("offload::what_is_reported_at_the_end_may_wake_tasks_of_a_runtime_that_has_begun_since", "") {
+        return;
+    }
+    static NEXT: Mutex<Option<thread::JoinHandle<u32>>> = Mutex::new(None);
+    switchback::set_report_hook(|report| {
+        assert_eq!((report.event(), report.coroutine().name()), (Event::NotEnded, Some("offload")));
+        let (sender, receiver) = switchback::sync::mpsc::channel();
+        let next = with_threads(0);
+        let theirs = next.clone();
+        let thread = thread::spawn(move || theirs.run(|| receiver.recv().expect("it is sent")));
+        let waits = |task: &task::DumpedTask| matches!(task.state(), task::TaskState::Waiting { .. });
+        while !next.dump().tasks().iter().any(waits) {
+            thread::yield_now();
+        }
+        sender.send(5).expect("it is received");
+        *NEXT.lock().expect("no panic") = Some(thread);
+    });
+    let (end, ends) = channel::<()>();
+    let (begun, begins) = channel();
+    workers(1).run(|| {
+        // Cut short, so all tasks end.
+        drop(task::spawn(move || task::offload(move || begun.send(()).is_ok() && ends.recv().is_err())));
+        while begins.try_recv().is_err() {
+            task::yield_now().expect("not cancelled");
+        }
+    });
+    let next = NEXT.lock().expect("no panic").take().expect("it is reported");
+    assert_eq!(next.join().expect("it ends well"), 5);
+    drop(end);
 }

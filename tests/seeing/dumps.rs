@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 use switchback::task::{self, Dump, DumpedTask, JoinHandle, Resumer, TaskState, WorkerState};
@@ -315,4 +315,25 @@ fn what_was_spawned_and_has_not_begun_is_listed_once_and_still_runs() {
             assert_eq!(ran.load(Ordering::Relaxed), many + 100);
         });
     }
+}
+
+/// Each in a task of its own runtime, which it keeps from switching meanwhile.
+#[test]
+fn two_runtimes_that_ask_each_other_answer() {
+    let runtimes = [(); 2].map(|()| workers(1).build().expect("a runtime"));
+    let (both, have_asked) = (Barrier::new(2), AtomicUsize::new(0));
+    thread::scope(|s| {
+        for (own, other) in [(0, 1), (1, 0)] {
+            let (runtimes, both, have_asked) = (&runtimes, &both, &have_asked);
+            s.spawn(move || {
+                runtimes[own].run(|| {
+                    both.wait();
+                    let dump = runtimes[other].dump();
+                    have_asked.fetch_add(1, Ordering::SeqCst);
+                    assert!(matches!(dump.workers(), [WorkerState::Answered]), "{dump}");
+                    until(|| have_asked.load(Ordering::SeqCst) == 2);
+                });
+            });
+        }
+    });
 }

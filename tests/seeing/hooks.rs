@@ -4,9 +4,9 @@ use super::workers;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use switchback::RuntimeBuilder;
 use switchback::sync::Event;
-use switchback::task::{self, Task};
+use switchback::task::{self, Interrupted, Resumer, Task};
+use switchback::{CancelReason, RuntimeBuilder};
 
 type Log = Arc<Mutex<Vec<String>>>;
 
@@ -59,6 +59,22 @@ fn each_task_that_is_spawned_ends_also_one_that_never_begins() {
     // There is no time to refuse them one by one.
     let unstarted = || drop((0..500).map(|_| task::spawn(|| ())).collect::<Vec<_>>());
     assert_eq!(left_of(workers(1).grace(Duration::ZERO), unstarted), 0);
+}
+
+/// The outcome of a task that nobody waits for is dropped by the task, which is complete then, and not over.
+#[test]
+fn a_task_whose_outcome_waits_when_it_is_dropped_ends_once() {
+    struct Waits;
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            (0..3).for_each(|_| task::yield_now().expect("nobody cancels"));
+        }
+    }
+    let detached = || {
+        drop(task::spawn(|| Waits));
+        (0..9).for_each(|_| task::yield_now().expect("nobody cancels"));
+    };
+    assert_eq!(left_of(workers(1), detached), 0);
 }
 
 #[test]
@@ -137,6 +153,37 @@ fn a_virtual_clock_does_not_jump_while_a_hook_has_woken_somebody() {
         sleeper.join().expect("it ends well");
         assert_eq!(task::now(), start + Duration::from_secs(1));
     });
+}
+
+/// Also where a task is started eagerly, on the stack of the one that spawns it.
+#[test]
+fn nothing_waits_in_a_hook() {
+    const MILLISECOND: Duration = Duration::from_millis(1);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let tries_to_wait = |refused: &Arc<AtomicUsize>| {
+        let refused = Arc::clone(refused);
+        move |_: &Task| {
+            let waited = task::suspend(|resumer: Resumer<()>| {
+                let _ = resumer.send(());
+            });
+            let calls = [task::park_timeout(MILLISECOND), task::sleep(MILLISECOND)];
+            let are_refused = calls
+                .map(|call| call.is_err_and(|cancelled| cancelled.reason() == &CancelReason::Outside))
+                == [true; 2];
+            refused.fetch_add(usize::from(waited == Err(Interrupted::Refused) && are_refused), Ordering::Relaxed);
+        }
+    };
+    let runtime = workers(1)
+        .on_task_start(tries_to_wait(&refused))
+        .on_task_resume(tries_to_wait(&refused))
+        .on_task_suspend(tries_to_wait(&refused))
+        .on_task_end(tries_to_wait(&refused));
+    runtime.build().expect("a runtime").run(|| {
+        let eager = task::spawn_eager(task::yield_now);
+        eager.join().expect("it runs").expect("nobody cancels");
+    });
+    // Main and the other have started, were resumed twice and suspended once, and have ended.
+    assert_eq!(refused.load(Ordering::Relaxed), 2 * (1 + 2 + 1 + 1));
 }
 
 #[cfg(panic = "unwind")]
