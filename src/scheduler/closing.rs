@@ -59,7 +59,7 @@ impl Worker {
         let queued = core::iter::from_fn(|| self.ready.pop());
         let fresh = core::iter::from_fn(|| self.fresh.oldest());
         let next = NonNull::new(self.next.replace(ptr::null_mut()));
-        let stalled = self.stalled.take();
+        let stalled = self.shared.stalled.take_of(self.index);
         let seeded = self.seeded.as_ref().map(|seeded| seeded.borrow_mut().take()).unwrap_or_default();
         let inbox = self.remote.close();
         for task in next.into_iter().chain(queued).chain(fresh).chain(stalled).chain(seeded).chain(inbox) {

@@ -35,6 +35,9 @@ impl Worker {
             }
             core::hint::spin_loop();
         }
+        if self.share_stacks() {
+            return;
+        }
         let tidied = self.tidy_stacks(true);
         if tidied == Some(Duration::ZERO) {
             // There is more of that. Who waits for I/O does not wait for it.
@@ -68,7 +71,7 @@ impl Worker {
             // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
             let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
             let jumps = since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
-            has_nothing = self.ready.is_empty() && !jumps;
+            has_nothing = self.ready.is_empty() && !jumps && !self.retry_if_stuck();
             if has_nothing && parks {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 self.park_somewhere([until, longest].into_iter().flatten().min());
