@@ -67,9 +67,9 @@ pub enum JoinError {
     Cancelled(Cancelled),
     /// Its body has panicked.
     Panicked(Panic),
-    /// There was no stack for it. It is not told as long as one may come free: then it waits until another task ends. It is told when no
-    /// other task of its worker has begun; when the process has no stacks of its size, and there is no room for one; and when all tasks of
-    /// the runtime wait, and none for a time, for I/O or for what it has [offloaded](crate::offload()).
+    /// There was no stack for it, and none is about to come free: there is no room, and either the process has no stacks of its size, or
+    /// all tasks of the runtime wait, and none for a time, for I/O or for what it has [offloaded](crate::offload()). Otherwise it waits
+    /// until another task ends.
     NoStack(Box<dyn Error + Send + Sync>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
     Interrupted(Cancelled),

@@ -70,9 +70,7 @@ impl Worker {
     pub(super) fn no_stack(&self, task: NonNull<Header>, error: Box<StackError>) {
         // SAFETY: what was picked is valid, and this worker's until it is given away.
         let header = unsafe { task.as_ref() };
-        let is_last_try = header.listed.get() == LAST_TRY;
-        let nobody_ends = self.started.borrow().is_empty();
-        if !is_last_try && !nobody_ends && error.may_pass(header.origin.class) {
+        if header.listed.get() != LAST_TRY && error.may_pass(header.origin.class) {
             if self.shared.stalled.push(Entry { task, worker: self.index }) {
                 // Those that sleep keep stacks for themselves.
                 self.shared.wake_sleepers();
@@ -81,9 +79,6 @@ impl Worker {
         }
         // SAFETY: the task is this worker's, and does not start.
         unsafe { end_unstarted(task, JoinError::NoStack(error)) };
-        if nobody_ends && self.shared.stalled.has_some() {
-            self.retry_stalled(false);
-        }
     }
 
     /// Gives this worker's free stacks to the others, for which tasks wait; true if there were any, and one is tried again.

@@ -263,4 +263,24 @@ mod without_stacks {
             has_begun.wait().expect("the stack that has come free is its");
         });
     }
+
+    #[test]
+    fn tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn() {
+        if !is_here("tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn") {
+            return;
+        }
+        for workers in [1, 2, 3] {
+            let runtime = Runtime::builder().workers(workers).virtual_clock(true).stack_size(64 << 20);
+            runtime.main_stack_size(1 << 20).build().expect("a runtime").run(|| {
+                // A tenth of them fit.
+                let tasks: Vec<_> = (0..400)
+                    .map(|n| {
+                        let body = || (0..3).try_for_each(|_| task::sleep(super::LONG));
+                        if n % 2 == 0 { task::spawn(body) } else { task::spawn_local(body) }
+                    })
+                    .collect();
+                tasks.into_iter().for_each(|task| task.join().expect("it has a stack").expect("not cancelled"));
+            });
+        }
+    }
 }

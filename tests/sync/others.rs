@@ -426,6 +426,17 @@ fn queues_of_work_have_their_orders() {
     assert_eq!(three(&|| lifo.get().expect("put").value), [5, 9, 2]);
     assert_eq!(three(&|| priority.get().expect("put").value), [9, 5, 2]);
     assert!(queue.is_empty() && queue.try_get().is_ok_and(|item| item.is_none()));
+    // Put in no order, and half of them taken in between.
+    let mut left: Vec<_> = (0..1_000).map(|n| n * 7_919 % 613).collect();
+    left.iter().for_each(|&n| priority.put(n).expect("open"));
+    left.sort_unstable();
+    for n in 0..2_000 {
+        if n % 2 == 0 && n < 1_000 {
+            priority.put(n).expect("open");
+            left.insert(left.partition_point(|&other| other < n), n);
+        }
+        assert_eq!(priority.try_get().expect("open").map(|item| item.value), left.pop());
+    }
 }
 
 #[test]
