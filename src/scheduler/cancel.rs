@@ -130,7 +130,11 @@ impl Drop for Entered {
         Current::with(|current| {
             // Elsewhere, if a generator has carried this away: the task it was opened in finds it marked.
             if let Some(current) = current {
-                settle(current.running);
+                take_off(current.running);
+                // Whoever waits behind a shield looks whether it is still there: see `shield_of`.
+                if self.0.is_shield {
+                    find_shield(current.running);
+                }
             }
         });
     }
@@ -140,16 +144,22 @@ impl Drop for Entered {
 #[cold]
 #[inline(never)]
 pub(super) fn shield_of(running: &Running) -> u32 {
-    settle(running);
+    take_off(running);
+    find_shield(running);
     running.shield.get()
 }
 
 /// Takes the nodes that were left off the inner end of the chain.
-fn settle(running: &Running) {
+fn take_off(running: &Running) {
     let mut node = running.node.borrow_mut();
     while let Some(inner) = node.as_ref().filter(|inner| inner.is_left.load(Ordering::Relaxed)) {
         *node = inner.outer.clone();
     }
+}
+
+/// Finds the innermost shield that is there.
+fn find_shield(running: &Running) {
+    let node = running.node.borrow();
     let mut next = node.as_deref();
     while let Some(inner) = next.filter(|inner| !inner.is_shield || inner.is_left.load(Ordering::Relaxed)) {
         next = inner.outer.as_deref();

@@ -54,7 +54,7 @@ impl Worker {
             unsafe { leak(task) };
         }
         let next = NonNull::new(self.next.replace(ptr::null_mut()));
-        let stalled = self.stalled.take();
+        let stalled = self.shared.stalled.take_of(self.index);
         let seeded = self.seeded.as_ref().map(|seeded| seeded.borrow_mut().take()).unwrap_or_default();
         for task in next.into_iter().chain(stalled).chain(seeded).chain(self.remote.close()) {
             // SAFETY: it was in one of these, so it is in no queue.

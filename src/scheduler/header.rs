@@ -55,7 +55,7 @@ pub(super) struct Origin {
 /// - `join`, `cancel_hint`, `cancelled`, `was_told`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
 /// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
-/// - `locals`, `spans`, `seat`: likewise, and from then on its worker;
+/// - `locals`, `spans`, `seat`, `listed`: likewise, and from then on its worker;
 /// - `joiner`: see the join word;
 /// - the rest: the worker that has started the task.
 ///
@@ -74,7 +74,7 @@ pub(crate) struct Header {
     #[cfg(unix)]
     pub(super) looks_at: Cell<*const ()>,
     pub(super) body: UnsafeCell<Option<Body>>,
-    /// Where the worker's list of started tasks has it.
+    /// Where the worker's list of started tasks has it. Before it begins: see `stalled.rs`.
     pub(super) listed: Cell<usize>,
     pub(super) joiner: UnsafeCell<Option<Joiner>>,
     pub(super) locals: Cell<Option<Arc<Locals>>>,

@@ -7,7 +7,6 @@ use super::reactor::{Poll, Reactor};
 use super::worker::Worker;
 use crate::stack::pool::tidy;
 use core::ptr;
-use core::sync::atomic::Ordering;
 #[cfg(unix)]
 use std::io;
 #[cfg(unix)]
@@ -37,7 +36,7 @@ impl Worker {
             }
             core::hint::spin_loop();
         }
-        if self.try_stalled() {
+        if self.share_stacks() {
             return;
         }
         let tidied = self.tidy_stacks(true);
@@ -64,23 +63,6 @@ impl Worker {
         }
     }
 
-    /// Begins one of those for which there was no stack, or refuses it, where all others of this worker wait, and for nothing that comes by
-    /// itself: for this one, perhaps. False if that is not so.
-    fn try_stalled(&self) -> bool {
-        if self.stalled.borrow().is_empty() {
-            return false;
-        }
-        let comes_by_itself = self.timers().borrow().next().is_some() || self.does_io();
-        if comes_by_itself || self.shared.offloaded.load(Ordering::Relaxed) > 0 {
-            return false;
-        }
-        let Some(task) = self.stalled.borrow_mut().pop() else { return false };
-        self.last_try.set(task.as_ptr());
-        self.step(task);
-        self.last_try.set(ptr::null_mut());
-        true
-    }
-
     /// Looks around for the last time, and returns whether there is nothing but to park. If so, and it `parks`, it does that first.
     fn sleep(&self, longest: Option<Duration>, parks: bool) -> bool {
         let deadline = self.timers().borrow().next();
@@ -90,7 +72,7 @@ impl Worker {
             // With a virtual clock, what has come is before any timer. The last looks, as nobody sends any more.
             let since = if self.shared.clock.is_virtual() { self.shared.is_last() } else { None };
             let jumps = since.is_some_and(|since| self.has_seen_all_io() && self.shared.all_asleep(self.index, since));
-            has_nothing = self.ready.is_empty() && !jumps;
+            has_nothing = self.ready.is_empty() && !jumps && !self.retry_if_stuck();
             if has_nothing && parks {
                 let until = deadline.and_then(|deadline| self.shared.clock.real_time_to(deadline));
                 self.park_somewhere([until, longest].into_iter().flatten().min());

@@ -196,7 +196,7 @@ impl Worker {
         };
         self.ready.for_each(&mut unless_started);
         NonNull::new(self.next.get()).into_iter().for_each(&mut unless_started);
-        self.stalled.borrow().iter().copied().for_each(&mut unless_started);
+        self.shared().stalled.of(self.index()).into_iter().for_each(&mut unless_started);
         self.seeded.iter().for_each(|seeded| seeded.borrow().tasks().iter().copied().for_each(&mut unless_started));
         self.fresh.for_each(&mut unless_started);
         // What is spawned from outside is taken out and put back: for a moment nobody sees it, and each sees it that is asked.

@@ -67,8 +67,9 @@ pub enum JoinError {
     Cancelled(Cancelled),
     /// Its body has panicked.
     Panicked(Panic),
-    /// There was no stack for it, and no other task of its worker had begun, or all of these waited, and for no time, I/O or offloaded
-    /// work. Otherwise it waits until one of these ends.
+    /// There was no stack for it, and none is about to come free: there is no room, and either the process has no stacks of its size, or
+    /// all tasks of the runtime wait, and none for a time, for I/O or for what it has [offloaded](crate::offload()). Otherwise it waits
+    /// until another task ends.
     NoStack(Box<dyn Error + Send + Sync>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
     Interrupted(Cancelled),

@@ -1,7 +1,7 @@
 //! Values of a task, which the tasks that it spawns begin with.
 
 use super::current::Current;
-use super::header::Header;
+use super::header::{Header, TaskRef};
 use core::fmt;
 use core::marker::PhantomData;
 use std::any::Any;
@@ -107,11 +107,14 @@ impl<T: Clone + Send + Sync + 'static> Local<T> {
 
     /// Runs `f` with the value, and takes it back after that, with all that was set inside.
     ///
-    /// Outside of a task `f` runs without it.
+    /// Outside of a task `f` runs without it. A coroutine that is suspended in `f` leaves it with the task that has called this, until
+    /// `f` ends, in whatever task.
     pub fn with_value<U>(&'static self, value: T, f: impl FnOnce() -> U) -> U {
-        let before = Current::with(|current| current.map(|current| Locals::of(current.running.header())));
-        let Some(before) = before else { return f() };
-        let _restore = Restore(before);
+        let restore = Current::with(|current| {
+            let header = current?.running.header();
+            Some(Restore { task: TaskRef::to(header), before: Locals::of(header) })
+        });
+        let Some(_restore) = restore else { return f() };
         let _ = self.set(value);
         f()
     }
@@ -129,13 +132,19 @@ impl<T> fmt::Debug for Local<T> {
     }
 }
 
-/// Gives the current task these locals when it is dropped.
-struct Restore(Option<Arc<Locals>>);
+/// Gives a task back what locals it had before, when this is dropped. It is a task of this thread's worker: a coroutine that has carried
+/// this to another task has stayed on its thread.
+struct Restore {
+    task: TaskRef,
+    before: Option<Arc<Locals>>,
+}
 
 impl Drop for Restore {
     fn drop(&mut self) {
         // What was set inside is dropped after it is not the task's any more: its destructor may ask for locals.
-        let inside = Current::with(|current| current?.running.header().locals.replace(self.0.take()));
-        drop(inside);
+        let header = self.task.header();
+        if !header.join.is_complete() {
+            drop(header.locals.replace(self.before.take()));
+        }
     }
 }

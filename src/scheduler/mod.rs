@@ -64,6 +64,7 @@ mod source;
 #[cfg(feature = "tracing")]
 mod spans;
 mod spawn;
+mod stalled;
 mod suspend;
 mod task;
 mod threads;

@@ -12,6 +12,7 @@
 use super::ahead::{fetch_cell, fetch_slot};
 use super::poller::{Event, Events, KEY_MASK, Poller};
 use super::suspend::Resumer;
+use crate::stack::fork;
 use core::mem;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use parking_lot::{Mutex, MutexGuard};
@@ -30,6 +31,8 @@ pub(crate) enum Direction {
 /// What a worker waits in for I/O.
 pub(crate) struct Reactor {
     poller: Poller,
+    /// In a child of `fork` the poller is the parent's.
+    made_in: u32,
     /// Locked while the worker asks the poller, until it is known to be awake: see [`Poll`].
     events: Mutex<(Events, Vec<Resumer<()>>)>,
     /// Page by page, each twice as large as the last, as they are needed: so they stay where they are, and are found without a lock.
@@ -95,6 +98,7 @@ impl Reactor {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             poller: Poller::new()?,
+            made_in: fork::generation(),
             events: Mutex::new((Events::new(), Vec::new())),
             pages: [const { OnceLock::new() }; PAGES],
             free: Mutex::default(),
@@ -160,8 +164,11 @@ impl Reactor {
     fn forget(&self, fd: BorrowedFd<'_>, key: Key, even_if_waited_for: bool) {
         // First, so that nobody joins who would not be told.
         let Some(left) = self.slot(key).end(key, even_if_waited_for) else { return };
-        // It fails only if it is not watched.
-        let _ = self.poller.delete(fd);
+        // What the child of a fork drops, its parent may still have.
+        if self.made_in == fork::generation() {
+            // It fails only if it is not watched.
+            let _ = self.poller.delete(fd);
+        }
         self.free.lock().indices.push(index(key.0));
         drop(left);
     }

@@ -10,6 +10,7 @@ use super::queue::{Fresh, Unstarted};
 #[cfg(unix)]
 use super::reactors::Reactors;
 use super::remote::Remote;
+use super::stalled::Stalled;
 use super::threads::Threads;
 use super::watch::{Observers, Watch};
 use super::watchdog::Watchdog;
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     pub(super) threads: Arc<Threads>,
     pub(super) offloaded: AtomicUsize,
     pub(super) requests: Requests,
+    pub(super) stalled: Stalled,
     /// None if nobody looks on.
     pub(super) watch: Option<Box<Watch>>,
     /// Whether another thread can run while one looks around for work.
@@ -128,6 +130,7 @@ impl Shared {
             threads: Threads::new(&config.name, config.offload_threads),
             offloaded: AtomicUsize::new(0),
             requests: Requests::default(),
+            stalled: Stalled::default(),
             watch: Watch::new(&config.observers, workers, &config.name),
             may_spin: thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1),
             phase: AtomicU8::new(Phase::Open as u8),
@@ -192,6 +195,15 @@ impl Shared {
         }
     }
 
+    /// Wakes all that sleep: they look around before they do again.
+    pub(super) fn wake_sleepers(&self) {
+        let mut asleep = self.asleep.lock();
+        for (index, remote) in self.remotes.iter().enumerate() {
+            self.set_awake(&mut asleep, index);
+            remote.driver().unpark();
+        }
+    }
+
     /// A task has been made in this runtime, and is in no queue yet.
     #[inline(always)]
     pub(super) fn tell_of_spawn(&self, task: &Header) {
@@ -245,6 +257,11 @@ impl Shared {
     pub(super) fn is_last(&self) -> Option<u64> {
         let asleep = self.asleep.lock();
         self.first_timer(&asleep).map(|_| self.awakenings.load(Ordering::Relaxed))
+    }
+
+    /// Whether all workers are asleep, and none is to be woken by a timer.
+    pub(super) fn has_no_timer(&self) -> bool {
+        self.first_timer(&self.asleep.lock()) == Some(None)
     }
 
     /// If all are asleep: the first timer, if there is one, and whose it is.

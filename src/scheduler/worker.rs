@@ -30,8 +30,7 @@ use super::cell::WaitCell;
 use super::current::{self, Running, with_worker};
 use super::handle::Task;
 use super::header::{Body, Header, TaskRef};
-use super::join::JoinError;
-use super::life::{end_unstarted, live, release_here};
+use super::life::{live, release_here};
 use super::memory::Memory;
 use super::queue::{Fresh, Ready, Unstarted, steal};
 #[cfg(unix)]
@@ -79,9 +78,6 @@ pub(crate) struct Worker {
     pub(super) turns: Cell<u32>,
     /// Started tasks that have been suspended at least once, and have not ended.
     pub(super) started: RefCell<Vec<NonNull<Header>>>,
-    /// Tasks for which there was no stack. One is tried again when a task ends, or for the last time when none can: see `idle.rs`.
-    pub(super) stalled: RefCell<Vec<NonNull<Header>>>,
-    pub(super) last_try: Cell<*mut Header>,
     pub(super) cells: RefCell<Vec<&'static WaitCell>>,
     /// Numbers for tasks: the next one, and where they end.
     ids: Cell<(u64, u64)>,
@@ -171,8 +167,6 @@ impl Worker {
             passed: Cell::new(0),
             turns: Cell::new(0),
             started: RefCell::default(),
-            stalled: RefCell::default(),
-            last_try: Cell::new(ptr::null_mut()),
             cells: RefCell::default(),
             ids: Cell::new((0, 0)),
             timers: RefCell::default(),
@@ -498,17 +492,6 @@ impl Worker {
         unsafe { self.retire(task) };
     }
 
-    #[cold]
-    fn no_stack(&self, task: NonNull<Header>, error: Box<crate::stack::StackError>) {
-        if !self.started.borrow().is_empty() && self.last_try.get() != task.as_ptr() {
-            // Another will end, and give its stack back.
-            self.stalled.borrow_mut().push(task);
-            return;
-        }
-        // SAFETY: the task is this worker's, and does not start.
-        unsafe { end_unstarted(task, JoinError::NoStack(error)) };
-    }
-
     /// Forgets a task that has ended.
     ///
     /// # Safety
@@ -518,11 +501,9 @@ impl Worker {
     unsafe fn retire(&self, task: NonNull<Header>) {
         // SAFETY: by this function's contract; the task ran here, and its joiner, if it is this worker's, has not run since.
         unsafe { release_here(task) };
-        if !self.stalled.borrow().is_empty() {
+        if self.shared.stalled.has_some() {
             core::hint::cold_path();
-            let stalled = self.stalled.borrow_mut().pop();
-            // SAFETY: it is in no queue.
-            stalled.into_iter().for_each(|task| unsafe { self.ready.push(task) });
+            self.retry_stalled(false);
         }
     }
 

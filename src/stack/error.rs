@@ -1,8 +1,9 @@
 //! Why there was no stack.
 #![forbid(unsafe_code)]
 
-use super::MAX_SIZE;
+use super::class::Class;
 use super::system::{self, Failed, Resource};
+use super::{MAX_SIZE, slab};
 use core::fmt;
 use std::io;
 
@@ -80,6 +81,16 @@ impl StackError {
     #[cold]
     pub(super) fn memory(left: usize, len: usize, stacks: usize) -> Self {
         Self(Kind::Memory { left, len, stacks })
+    }
+
+    /// Whether there may be a stack of that class when another one, of whatever class, is given back.
+    pub(crate) fn may_pass(&self, class: Class) -> bool {
+        match &self.0 {
+            Kind::TooLarge { .. } | Kind::TooSmall { .. } | Kind::ShadowStack => false,
+            // What is given back is not address space or mappings, but memory.
+            Kind::Memory { .. } | Kind::Os { limit: Limit::Locked(_), .. } => true,
+            Kind::Os { .. } | Kind::Mappings { .. } | Kind::Reservations { .. } => slab::has(class),
+        }
     }
 
     /// The error of the operating system, if it was the operating system that refused.

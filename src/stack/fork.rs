@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 #[cfg(unix)]
 use core::cell::RefCell;
 #[cfg(unix)]
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 #[cfg(unix)]
 use core::{mem, ptr};
 #[cfg(unix)]
@@ -130,6 +130,16 @@ static ALL: Mutex<Vec<&'static dyn Hold>> = Mutex::new(Vec::new());
 #[cfg(unix)]
 type Entry = (*const (), Box<dyn Any>);
 
+/// How often this process's line of ancestors has forked. See [`generation`].
+#[cfg(unix)]
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Another number in a child than in its parent, once a stack was asked for: what was made under another one may be shared with the parent.
+#[cfg(unix)]
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
 /// What the thread holds that forks just now.
 #[cfg(unix)]
 struct Held {
@@ -162,7 +172,7 @@ fn make_known(is_known: &AtomicBool, lock: &'static dyn Hold) {
     if all.is_empty() {
         // If it fails, for want of memory, children are as they would be without it.
         // SAFETY: the functions stay, take locks that the calling thread does not have, and call nobody else's code.
-        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after)) };
+        unsafe { libc::pthread_atfork(Some(before), Some(after), Some(after_in_child)) };
     }
     if !is_known.swap(true, Ordering::Relaxed) {
         all.push(lock);
@@ -200,6 +210,12 @@ extern "C" fn after() {
             drop(guards);
         }
     });
+}
+
+#[cfg(unix)]
+extern "C" fn after_in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+    after();
 }
 
 #[cfg(all(test, unix))]

@@ -327,6 +327,13 @@ pub(super) fn close_lists(closed: bool) {
     });
 }
 
+/// Gives this thread's free stacks to the others. Returns whether there were any.
+pub(crate) fn share() -> bool {
+    let mut has_some = false;
+    for_each_list(|list| has_some |= !list.head.get().is_null());
+    has_some && REGISTER.try_with(Register::empty_lists).is_ok()
+}
+
 /// Each list of this thread.
 pub(super) fn for_each_list(mut look: impl FnMut(&List)) {
     let lists = LISTS.with(|lists| lists.as_ptr());

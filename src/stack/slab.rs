@@ -183,6 +183,11 @@ pub(super) fn take(class: Class) -> Result<Slot, StackError> {
     Ok(slot)
 }
 
+/// Whether there is, or has been, a slot of that class. What is free is only ever used for others of its class.
+pub(super) fn has(class: Class) -> bool {
+    STOCKS[class.index()].lock().newest.is_some()
+}
+
 /// Takes slots of one class back, and gives their memory to the system. Sorts them.
 ///
 /// # Safety

@@ -9,17 +9,59 @@ use crate::scheduler::{Limit, Resumer, Stopped};
 use core::cell::Cell;
 use core::{fmt, mem};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 mod sealed {
-    use std::collections::{BinaryHeap, VecDeque};
+    use std::collections::VecDeque;
 
     /// In which order items are taken.
     pub trait Store<T>: Default {
         fn put(&mut self, item: T);
-        fn take(&mut self) -> Option<T>;
+        /// Takes one out. It is in its place before anything is compared, which may panic.
+        fn take(&mut self, into: &mut Option<T>);
         fn count(&self) -> usize;
+    }
+
+    /// A binary heap. Unlike std's it drops nothing when a comparison panics.
+    pub struct Heap<T>(Vec<T>);
+
+    impl<T> Default for Heap<T> {
+        fn default() -> Self {
+            Self(Vec::new())
+        }
+    }
+
+    impl<T: Ord> Store<T> for Heap<T> {
+        fn put(&mut self, item: T) {
+            let mut at = self.0.len();
+            self.0.push(item);
+            while at > 0 && self.0[at] > self.0[(at - 1) / 2] {
+                self.0.swap(at, (at - 1) / 2);
+                at = (at - 1) / 2;
+            }
+        }
+
+        fn take(&mut self, into: &mut Option<T>) {
+            if self.0.is_empty() {
+                return;
+            }
+            *into = Some(self.0.swap_remove(0));
+            let mut at = 0;
+            while let Some(left) = self.0.get(2 * at + 1) {
+                let is_right_greater = self.0.get(2 * at + 2).is_some_and(|right| right > left);
+                let child = 2 * at + 1 + usize::from(is_right_greater);
+                if self.0[at] >= self.0[child] {
+                    break;
+                }
+                self.0.swap(at, child);
+                at = child;
+            }
+        }
+
+        fn count(&self) -> usize {
+            self.0.len()
+        }
     }
 
     impl<T> Store<T> for VecDeque<T> {
@@ -27,8 +69,8 @@ mod sealed {
             self.push_back(item);
         }
 
-        fn take(&mut self) -> Option<T> {
-            self.pop_front()
+        fn take(&mut self, into: &mut Option<T>) {
+            *into = self.pop_front();
         }
 
         fn count(&self) -> usize {
@@ -41,22 +83,8 @@ mod sealed {
             self.push(item);
         }
 
-        fn take(&mut self) -> Option<T> {
-            self.pop()
-        }
-
-        fn count(&self) -> usize {
-            self.len()
-        }
-    }
-
-    impl<T: Ord> Store<T> for BinaryHeap<T> {
-        fn put(&mut self, item: T) {
-            self.push(item);
-        }
-
-        fn take(&mut self) -> Option<T> {
-            self.pop()
+        fn take(&mut self, into: &mut Option<T>) {
+            *into = self.pop();
         }
 
         fn count(&self) -> usize {
@@ -65,6 +93,7 @@ mod sealed {
     }
 }
 
+use sealed::Heap;
 pub(super) use sealed::Store;
 
 /// A queue of work: first in, first out.
@@ -111,7 +140,7 @@ pub type Queue<T> = WorkQueue<T, VecDeque<T>>;
 /// assert_eq!(queue.get().unwrap().value, (9, "first"));
 /// assert_eq!(queue.try_get().unwrap().unwrap().value, (5, "then"));
 /// ```
-pub type PriorityQueue<T> = WorkQueue<T, BinaryHeap<T>>;
+pub type PriorityQueue<T> = WorkQueue<T, Heap<T>>;
 
 /// A queue of work: last in, first out. Otherwise it is a [`Queue`].
 pub type LifoQueue<T> = WorkQueue<T, Vec<T>>;
@@ -237,15 +266,16 @@ impl<T, S: Store<T>> State<T, S> {
         Some(item)
     }
 
-    fn get(&mut self, capacity: usize) -> Option<Option<T>> {
+    /// Takes an item, by way of `lost`: there it stays if a comparison panics, for the caller to drop where nothing is locked.
+    fn get(&mut self, capacity: usize, lost: &mut Option<T>) -> Option<Option<T>> {
         if !self.takers.is_empty() {
             // What comes is for those that wait.
             return None;
         }
         let mut taking = Taking(self);
         let Taking(state) = &mut taking;
-        let item = state.items.take();
-        while item.is_some()
+        state.items.take(lost);
+        while lost.is_some()
             && state.items.count() < capacity
             && let Some((place, (item, giver))) = state.givers.pop()
         {
@@ -259,7 +289,7 @@ impl<T, S: Store<T>> State<T, S> {
             }
         }
         mem::forget(taking);
-        if item.is_some() || self.is_closed { Some(item) } else { None }
+        if lost.is_some() || self.is_closed { Some(lost.take()) } else { None }
     }
 }
 
@@ -271,7 +301,7 @@ impl<T, S> State<T, S> {
     }
 }
 
-/// An item is taken out. It is dropped by an unwind if a comparison panics meanwhile, and is done then: nobody waits for it.
+/// An item is taken out. It is lost if a comparison panics meanwhile, and is done then: nobody waits for it.
 struct Taking<'a, T, S>(&'a mut State<T, S>);
 
 impl<T, S> Drop for Taking<'_, T, S> {
@@ -403,7 +433,8 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
     ///
     /// [`RecvError::Closed`] when the queue is closed and empty.
     pub fn try_get(&self) -> Result<Option<Item<'_, T>>, RecvError> {
-        let item = self.state.lock().get(self.capacity);
+        let mut lost = None;
+        let item = self.state.lock().get(self.capacity, &mut lost);
         item.map(|item| self.item(item)).transpose()
     }
 
@@ -412,10 +443,11 @@ impl<T: Send, S: Store<T> + Send> WorkQueue<T, S> {
     }
 
     fn get_until(&self, limit: Limit) -> Result<Option<T>, Stopped> {
+        let mut lost = None;
         wait_in(
             &self.state,
             limit,
-            |state| state.get(self.capacity),
+            |state| state.get(self.capacity, &mut lost),
             |state, resumer| state.takers.push(Taker::Alone(resumer)),
             |state, place| drop(state.takers.remove(place)),
         )

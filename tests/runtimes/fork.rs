@@ -129,3 +129,34 @@ fn handlers_of_others_make_coroutines() {
     // One before and one after each; those in the children are not counted here.
     assert_eq!(CALLED.load(Ordering::Relaxed), 4);
 }
+
+/// The pollers of a child are its parent's.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_child_drops_is_watched_by_its_parent_all_the_same() {
+    use std::io::{ErrorKind, Read, Write};
+    use std::time::Duration;
+    use switchback::{Runtime, net::UnixStream, task};
+
+    if !alone("fork::what_a_child_drops_is_watched_by_its_parent_all_the_same", "") {
+        return;
+    }
+    const LONG: Duration = Duration::from_secs(3600);
+    Runtime::builder().workers(1).virtual_clock(true).build().expect("a runtime").run(|| {
+        let (mut here, mut there) = UnixStream::pair().expect("a pair");
+        here.set_read_timeout(Some(LONG)).expect("not zero");
+        assert_eq!(here.read(&mut [0]).expect_err("nothing is there").kind(), ErrorKind::TimedOut);
+        // SAFETY: the child, where this runs, does not drop its own.
+        assert_eq!(in_child(|| drop(unsafe { std::ptr::read(&raw const here) })), 0);
+        task::spawn_local(move || {
+            // By then it is waited for.
+            (0..5).for_each(|_| task::yield_now().expect("not cancelled"));
+            there.write_all(&[7]).expect("it is open");
+            task::sleep(2 * LONG)
+        });
+        let (mut read, start) = ([0], task::now());
+        here.read_exact(&mut read).expect("it is there");
+        // If nothing had told of it, it would have been found when the time was over.
+        assert_eq!((read, task::now() - start), ([7], Duration::ZERO));
+    });
+}

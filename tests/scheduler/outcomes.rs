@@ -102,15 +102,30 @@ fn a_set_whose_task_is_nearly_over_keeps_its_outcome_while_a_panic_unwinds() {
 mod without_stacks {
     use std::any::Any;
     use std::panic;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use switchback::sync::Event;
     use switchback::task::{self, JoinError};
     use switchback::{Cancelled, Runtime, thread};
 
     const HUGE: usize = 8 << 30;
+    /// Of these there is one.
+    const LARGE: usize = 2 << 30;
 
     fn is_here(name: &str) -> bool {
         // An emulator has the address space.
-        std::env::var_os("SWITCHBACK_RUNNER").is_none()
-            && crate::process::alone(&format!("outcomes::without_stacks::{name}"), "ulimit -v 3000000 &&")
+        if std::env::var_os("SWITCHBACK_RUNNER").is_some()
+            || !crate::process::alone(&format!("outcomes::without_stacks::{name}"), "ulimit -v 3000000 &&")
+        {
+            return false;
+        }
+        // SAFETY: a signal ends the process if it hangs.
+        unsafe { libc::alarm(100) };
+        true
+    }
+
+    fn sized(size: usize) -> task::Builder {
+        task::Builder::new().stack_size(size)
     }
 
     fn text(payload: Box<dyn Any + Send>) -> String {
@@ -166,5 +181,106 @@ mod without_stacks {
             let joined = panic::catch_unwind(|| task::join_all([|| Ok::<_, Cancelled>(5)]));
             assert!(text(joined.expect_err("it has not run")).starts_with("no stack for the task: "));
         });
+    }
+
+    #[test]
+    fn who_has_no_stack_of_a_size_that_nobody_has_does_not_wait_for_one() {
+        if !is_here("who_has_no_stack_of_a_size_that_nobody_has_does_not_wait_for_one") {
+            return;
+        }
+        super::virtual_runtime().run(|| {
+            task::yield_now().expect("not cancelled");
+            // By a virtual clock the time is over as soon as all wait.
+            let joined = task::timeout(super::LONG, || sized(HUGE).spawn(|| 5).expect("asked for later").join());
+            let joined = joined.expect("it does not take as long");
+            assert!(matches!(joined, Err(JoinError::NoStack(_))), "{joined:?}");
+        });
+    }
+
+    #[test]
+    fn who_waits_for_a_stack_is_told_when_all_others_wait_for_ever() {
+        if !is_here("who_waits_for_a_stack_is_told_when_all_others_wait_for_ever") {
+            return;
+        }
+        for workers in [1, 2] {
+            Runtime::builder().workers(workers).build().expect("a runtime").run(|| {
+                let is_over = Arc::new(Event::new());
+                let waiting = [(); 3].map(|()| {
+                    let is_over = Arc::clone(&is_over);
+                    sized(LARGE).spawn_local(move || is_over.wait().expect("not cancelled")).expect("asked for later")
+                });
+                task::yield_now().expect("not cancelled");
+                let [first, second, third] = waiting;
+                for without in [second, third] {
+                    let joined = without.join();
+                    assert!(matches!(joined, Err(JoinError::NoStack(_))), "{joined:?}");
+                }
+                is_over.set();
+                first.join().expect("it has had its stack");
+            });
+        }
+    }
+
+    #[test]
+    fn stacks_of_one_worker_are_for_who_waits_on_another() {
+        if !is_here("stacks_of_one_worker_are_for_who_waits_on_another") {
+            return;
+        }
+        Runtime::builder().workers(2).build().expect("a runtime").run(|| {
+            let [is_over, is_wanted, has_begun] = [(); 3].map(|()| Arc::new(Event::new()));
+            let stage = Arc::new(AtomicUsize::new(0));
+            // Begun by the other worker, where it stays for ever.
+            task::spawn({
+                let (stage, is_wanted, has_begun) =
+                    (Arc::clone(&stage), Arc::clone(&is_wanted), Arc::clone(&has_begun));
+                move || {
+                    stage.store(1, Ordering::Release);
+                    is_wanted.wait().expect("not cancelled");
+                    sized(LARGE).spawn_local(move || has_begun.set()).expect("it is asked for later");
+                    for _ in 0..3 {
+                        task::yield_now().expect("not cancelled");
+                    }
+                    stage.store(2, Ordering::Release);
+                    let _ = task::park();
+                }
+            });
+            elsewhere(|| stage.load(Ordering::Acquire) == 1);
+            let has_it = Arc::new(AtomicBool::new(false));
+            let first = sized(LARGE).spawn_local({
+                let (is_over, has_it) = (Arc::clone(&is_over), Arc::clone(&has_it));
+                move || {
+                    has_it.store(true, Ordering::Relaxed);
+                    is_over.wait().expect("not cancelled");
+                }
+            });
+            while !has_it.load(Ordering::Relaxed) {
+                task::yield_now().expect("not cancelled");
+            }
+            is_wanted.set();
+            elsewhere(|| stage.load(Ordering::Acquire) == 2);
+            is_over.set();
+            first.expect("it is asked for later").join().expect("it has had its stack");
+            has_begun.wait().expect("the stack that has come free is its");
+        });
+    }
+
+    #[test]
+    fn tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn() {
+        if !is_here("tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn") {
+            return;
+        }
+        for workers in [1, 2, 3] {
+            let runtime = Runtime::builder().workers(workers).virtual_clock(true).stack_size(64 << 20);
+            runtime.main_stack_size(1 << 20).build().expect("a runtime").run(|| {
+                // A tenth of them fit.
+                let tasks: Vec<_> = (0..400)
+                    .map(|n| {
+                        let body = || (0..3).try_for_each(|_| task::sleep(super::LONG));
+                        if n % 2 == 0 { task::spawn(body) } else { task::spawn_local(body) }
+                    })
+                    .collect();
+                tasks.into_iter().for_each(|task| task.join().expect("it has a stack").expect("not cancelled"));
+            });
+        }
     }
 }

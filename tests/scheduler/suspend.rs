@@ -327,3 +327,19 @@ fn cancels_and_values_race_and_each_value_is_accounted_for() {
         assert_eq!(received + returned, 300);
     });
 }
+
+#[test]
+fn a_value_that_a_generator_has_carried_away_is_taken_back_from_the_task_that_it_was_given() {
+    static NAME: task::Local<&str> = task::Local::new();
+    switchback::run(|| {
+        NAME.set("main").expect("a task");
+        let mut generator = Generator::new(|y| NAME.with_value("inside", || y.yield_(())));
+        assert_eq!((generator.next(), NAME.get()), (Some(()), Some("inside")));
+        let other = task::spawn_local(move || {
+            NAME.set("other").expect("a task");
+            (generator.next(), NAME.get())
+        });
+        assert_eq!(other.join().expect("no panic"), (None, Some("other")));
+        assert_eq!(NAME.get(), Some("main"));
+    });
+}

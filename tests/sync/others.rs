@@ -178,6 +178,69 @@ fn what_is_lost_with_a_get_is_done() {
     });
 }
 
+/// Asks its queue for its length when it is dropped.
+#[cfg(panic = "unwind")]
+struct Asking(Item, std::sync::Weak<PriorityQueue<Asking>>, Arc<atomic::AtomicUsize>);
+
+#[cfg(panic = "unwind")]
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(queue) = self.1.upgrade() {
+            self.2.store(queue.len(), atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl PartialEq for Asking {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl Eq for Asking {}
+
+#[cfg(panic = "unwind")]
+impl PartialOrd for Asking {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(panic = "unwind")]
+impl Ord for Asking {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+/// What a `get` loses to a panic is dropped where it may use the queue.
+#[test]
+#[cfg(panic = "unwind")]
+fn what_is_lost_with_a_get_is_dropped_outside_of_the_queue() {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    jumping().run(|| {
+        // In the midst of taking one out, and of letting one in for it.
+        for waits in [false, true] {
+            let left = Arc::new(atomic::AtomicUsize::new(9));
+            let queue = Arc::new(PriorityQueue::bounded(3));
+            let item = |panics| Asking(Item(panics), Arc::downgrade(&queue), Arc::clone(&left));
+            for panics in [false, !waits, !waits] {
+                let put = catch_unwind(AssertUnwindSafe(|| queue.put(item(panics)).is_ok()));
+                assert!(put.is_err() == panics && put.is_ok_and(|is_in| is_in) != panics);
+            }
+            let (theirs, last) = (Arc::clone(&queue), item(true));
+            let putter = waits.then(|| task::spawn_local(move || theirs.put(last).is_ok()));
+            settle();
+            left.store(9, atomic::Ordering::Relaxed);
+            assert!(catch_unwind(AssertUnwindSafe(|| drop(queue.get()))).is_err());
+            assert_eq!(left.load(atomic::Ordering::Relaxed), if waits { 3 } else { 2 });
+            assert!(putter.is_none_or(|putter| putter.join().expect("no panic")));
+        }
+    });
+}
+
 #[test]
 fn an_event_lets_all_go_on_and_nobody_waits_while_it_is_set() {
     jumping().run(|| {
@@ -363,6 +426,17 @@ fn queues_of_work_have_their_orders() {
     assert_eq!(three(&|| lifo.get().expect("put").value), [5, 9, 2]);
     assert_eq!(three(&|| priority.get().expect("put").value), [9, 5, 2]);
     assert!(queue.is_empty() && queue.try_get().is_ok_and(|item| item.is_none()));
+    // Put in no order, and half of them taken in between.
+    let mut left: Vec<_> = (0..1_000).map(|n| n * 7_919 % 613).collect();
+    left.iter().for_each(|&n| priority.put(n).expect("open"));
+    left.sort_unstable();
+    for n in 0..2_000 {
+        if n % 2 == 0 && n < 1_000 {
+            priority.put(n).expect("open");
+            left.insert(left.partition_point(|&other| other < n), n);
+        }
+        assert_eq!(priority.try_get().expect("open").map(|item| item.value), left.pop());
+    }
 }
 
 #[test]
