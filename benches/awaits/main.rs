@@ -7,7 +7,8 @@
 //! | woken | an await of a future that is pending once and wakes itself: out to whoever polls, and back |
 //! | woken, D down | the same below D functions that are not inlined |
 //! | start + end | a future with one await that is woken, from its creation to its end, on a pooled stack |
-//! | … / corosensei | beside corosensei by hand: a coroutine that is a future, and yields when a poll is pending |
+//! | … / corosensei | beside corosensei by hand: a coroutine that is a future, yields when a poll is pending, and keeps our promises |
+//! | … / bare | beside one that only passes on the context that it is polled with, which is unsound |
 //! | … / .await | beside an `async` block that does the same, which one does by `.await` in the block itself |
 //! | … / boxed | beside recursion by boxed futures, as `async` code has to do it, one for each level |
 //! | free / cx | the free `await_` beside the awaiter's |
@@ -91,16 +92,19 @@ fn main() {
     harness.header(include_str!("../../Cargo.lock"), &["corosensei"]);
 
     harness.row("ready / corosensei", Some(1.0), 1_000_000, ours::ready, theirs::ready);
+    harness.row("ready / bare", None, 1_000_000, ours::ready, theirs::bare_ready);
     harness.row("ready / .await", None, 1_000_000, ours::ready, theirs::ready_native);
     harness.row("woken / corosensei", Some(1.0), 500_000, ours::woken, theirs::woken);
+    harness.row("woken / bare", None, 500_000, ours::woken, theirs::bare_woken);
     harness.row("woken / .await", None, 500_000, ours::woken, theirs::woken_native);
     for depth in [5, 20] {
         let name = |who: &str| format!("woken, {depth} down / {who}");
         let ours = |n| ours::down(depth, n);
         harness.row(&name("corosensei"), Some(1.0), 200_000, ours, |n| theirs::down(depth, n));
+        harness.row(&name("bare"), None, 200_000, ours, |n| theirs::bare_down(depth, n));
         harness.row(&name("boxed"), Some(1.0), 200_000, ours, |n| theirs::boxed(depth, n));
     }
-    harness.row("start + end / corosensei", Some(1.0), 200_000, ours::start, theirs::start);
+    harness.row("start + end / bare", Some(1.0), 200_000, ours::start, theirs::bare_start);
     harness.note("(right: cx)").row("free / cx, ready", None, 1_000_000, ours::free_ready, ours::ready);
     harness.note("(right: cx)").row("free / cx, woken", None, 500_000, ours::free_woken, ours::woken);
     harness.note("(right: the call)").row("ready / indirect call", None, 1_000_000, ours::ready, indirect_call);
