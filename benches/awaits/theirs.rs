@@ -1,7 +1,7 @@
 //! The same with corosensei by hand, with `.await`, and with boxed futures.
 //!
 //! By hand there are two. [`Sound`] does what ours promises: a dropped task's awaits return an error, a poll may await and keeps a waker
-//! that lives, free functions find the body by a thread-local, and nothing is suspended in the midst of an unwind. [`Cx`] is bare, and
+//! that lives, a thread-local names the body for free functions, and nothing is suspended in the midst of an unwind. [`Cx`] is bare, and
 //! unsound: a poll that awaits goes on with a context that is gone.
 
 use crate::harness::{sum, timed};
@@ -187,8 +187,8 @@ impl Drop for SoundHand {
 }
 
 #[inline(always)]
-fn sound_on(stack: DefaultStack, body: impl FnOnce(&Sound<'_>) -> Result<u64, Refused> + 'static) -> SoundHand {
-    SoundHand(Hand(Coroutine::with_stack(stack, move |yielder: &Yielder<Current, ()>, cx| {
+fn sound(body: impl FnOnce(&Sound<'_>) -> Result<u64, Refused> + 'static) -> SoundHand {
+    SoundHand(Hand(Coroutine::with_stack(DefaultStack::default(), move |yielder: &Yielder<Current, ()>, cx| {
         let sound = Sound {
             yielder,
             current: Cell::new(cx),
@@ -203,11 +203,6 @@ fn sound_on(stack: DefaultStack, body: impl FnOnce(&Sound<'_>) -> Result<u64, Re
         CURRENT.set(sound.before.get());
         result.unwrap_or(0)
     })))
-}
-
-#[inline(always)]
-fn sound(body: impl FnOnce(&Sound<'_>) -> Result<u64, Refused> + 'static) -> SoundHand {
-    sound_on(DefaultStack::default(), body)
 }
 
 pub(crate) fn ready(n: u64) -> Duration {

@@ -324,35 +324,6 @@ fn a_runtime_that_cannot_begin_refuses_what_is_spawned() {
     }
 }
 
-/// There is nothing to wait for where all others wait, perhaps for the one that has no stack.
-#[cfg(all(
-    target_os = "linux",
-    target_arch = "x86_64",
-    not(any(switchback_asan, switchback_tsan, switchback_valgrind))
-))]
-#[test]
-fn a_task_without_a_stack_waits_for_those_that_can_end() {
-    if !process::alone("a_task_without_a_stack_waits_for_those_that_can_end", "ulimit -v 3000000 &&") {
-        return;
-    }
-    fn large<T: Send + 'static>(size: usize, f: impl FnOnce() -> T + Send + 'static) -> task::JoinHandle<T> {
-        task::Builder::new().stack_size(size).spawn(f).expect("a runtime")
-    }
-    workers(1).run(|| {
-        assert!(matches!(large(8 << 30, || ()).join(), Err(JoinError::NoStack(_))));
-        // From now on main is one that could end.
-        task::yield_now().expect("not cancelled");
-        let refused = [(); 3].map(|()| large(8 << 30, || ()));
-        for refused in refused {
-            assert!(matches!(refused.join(), Err(JoinError::NoStack(_))));
-        }
-        // There is room for one of them at a time.
-        let sleep = || task::sleep(Duration::from_millis(1));
-        let all = [(); 3].map(|()| large(2 << 30, sleep));
-        all.into_iter().for_each(|task| task.join().expect("it runs").expect("not cancelled"));
-    });
-}
-
 #[test]
 fn dropping_a_runtime_inside_of_its_task_is_nothing() {
     let runtime = Arc::new(workers(2));

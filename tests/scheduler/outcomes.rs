@@ -104,6 +104,7 @@ mod without_stacks {
     use std::panic;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
     use switchback::sync::Event;
     use switchback::task::{self, JoinError};
     use switchback::{Cancelled, Runtime, thread};
@@ -147,8 +148,7 @@ mod without_stacks {
         Runtime::builder().workers(2).build().expect("a runtime").run(|| {
             let scope = || {
                 task::scope(|s| {
-                    let huge = task::Builder::new().stack_size(HUGE);
-                    let handle = s.spawn_with(huge, || Ok::<_, Cancelled>(())).expect("it is asked for later");
+                    let handle = s.spawn_with(sized(HUGE), || Ok::<_, Cancelled>(())).expect("it is asked for later");
                     elsewhere(|| handle.is_finished());
                     Ok(())
                 })
@@ -194,6 +194,26 @@ mod without_stacks {
             let joined = task::timeout(super::LONG, || sized(HUGE).spawn(|| 5).expect("asked for later").join());
             let joined = joined.expect("it does not take as long");
             assert!(matches!(joined, Err(JoinError::NoStack(_))), "{joined:?}");
+        });
+    }
+
+    #[test]
+    fn of_several_each_is_told_or_has_a_stack_in_turn() {
+        if !is_here("of_several_each_is_told_or_has_a_stack_in_turn") {
+            return;
+        }
+        Runtime::builder().workers(1).build().expect("a runtime").run(|| {
+            let huge = || sized(HUGE).spawn(|| ()).expect("it is asked for later");
+            assert!(matches!(huge().join(), Err(JoinError::NoStack(_))));
+            // From now on main is one that could end.
+            task::yield_now().expect("not cancelled");
+            for refused in [(); 3].map(|()| huge()) {
+                assert!(matches!(refused.join(), Err(JoinError::NoStack(_))));
+            }
+            // There is room for one of them at a time.
+            let sleep = || task::sleep(Duration::from_millis(1));
+            let all = [(); 3].map(|()| sized(LARGE).spawn(sleep).expect("it is asked for later"));
+            all.into_iter().for_each(|task| task.join().expect("it runs").expect("not cancelled"));
         });
     }
 
