@@ -4,28 +4,57 @@ use super::{Outcome, timed};
 use std::hint::black_box;
 use switchback::{Thrown, Yielder};
 
-// The work after each call keeps it from being the caller's last act, which would make it a jump.
+// The work after each call keeps it from being the caller's last act, which would make it a jump. Who yields is a function of its
+// own: a switch that is inlined may change all registers, so a function with one saves its caller's, whichever way it takes, and a
+// recursion of such ones would be timed for that.
 
 /// Yields so many calls down.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn down(y: &Yielder<u64>, frames: u32, x: u64) -> Result<(), Thrown> {
-    if frames > 1 {
-        down(y, frames - 1, x)?
+    if frames > 1 { further(y, frames, x) } else { last(y, x) }
+}
+
+#[inline(never)]
+fn further(y: &Yielder<u64>, frames: u32, x: u64) -> Result<(), Thrown> {
+    if frames > 2 {
+        further(y, frames - 1, x)?
     } else {
-        y.yield_(x)?
+        last(y, x)?
     };
     black_box(x);
     Ok(())
 }
 
-/// The same where a yield cannot fail.
 #[inline(never)]
+fn last(y: &Yielder<u64>, x: u64) -> Result<(), Thrown> {
+    y.yield_(x)?;
+    black_box(x);
+    Ok(())
+}
+
+/// The same where a yield cannot fail.
+#[inline(always)]
 pub(super) fn down_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl Fn(&mut Y, u64)) {
     if frames > 1 {
-        down_by(y, frames - 1, x, yields)
+        further_by(y, frames, x, yields);
     } else {
-        yields(y, x)
+        last_by(y, x, yields);
     }
+}
+
+#[inline(never)]
+fn further_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl Fn(&mut Y, u64)) {
+    if frames > 2 {
+        further_by(y, frames - 1, x, yields);
+    } else {
+        last_by(y, x, yields);
+    }
+    black_box(x);
+}
+
+#[inline(never)]
+fn last_by<Y: ?Sized>(y: &mut Y, x: u64, yields: &impl Fn(&mut Y, u64)) {
+    yields(y, x);
     black_box(x);
 }
 
