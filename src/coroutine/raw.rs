@@ -31,13 +31,13 @@ pub struct Raw<Y, S, R, E> {
     _types: Types<Y, S, R, E>,
 }
 
-/// A coroutine's name. The control block points to it as well, so it is not in a `Box`, which may not be moved under a
-/// pointer.
-struct Name(NonNull<str>);
+/// A coroutine's name, in one word, as few have one. The control block points to it as well, so it is not in a `Box`, which may not
+/// be moved under a pointer.
+struct Name(NonNull<Box<str>>);
 
 impl Name {
     fn new(name: Box<str>) -> Self {
-        Self(NonNull::from(Box::leak(name)))
+        Self(NonNull::from(Box::leak(Box::new(name))))
     }
 
     fn as_str(&self) -> &str {
@@ -75,7 +75,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
     {
         let name = name.map(Name::new);
-        let control = entry::create(header, body, created_at, name.as_ref().map(|name| name.0));
+        let control = entry::create(header, body, created_at, name.as_ref().map(|name| NonNull::from(name.as_str())));
         Self { control, created_at, name, _types: PhantomData }
     }
 

@@ -324,6 +324,6 @@ impl super::header::Header {
     }
 
     pub(super) fn description(&self) -> crate::Description<'_> {
-        crate::Description::new(self.origin.name.as_deref(), self.origin.spawned_at)
+        crate::Description::new(self.origin.name(), self.origin.spawned_at)
     }
 }

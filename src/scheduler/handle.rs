@@ -64,7 +64,7 @@ impl Task {
     /// The name that it was given.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
-        self.0.header().origin.name.as_deref()
+        self.0.header().origin.name()
     }
 
     /// Where it was spawned.

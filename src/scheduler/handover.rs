@@ -58,7 +58,7 @@ impl Worker {
             return false;
         }
         self.picks.set(picks);
-        let is_home = task.origin.home.is_some_and(|home| ptr::eq(home, self.remote)) && task.join.stay_home();
+        let is_home = task.home().is_some_and(|home| ptr::eq(home, self.remote)) && task.join.stay_home();
         self.within(joiner, || self.start(newest));
         if is_home { !task.join.end_joining() } else { task.join.is_complete() }
     }

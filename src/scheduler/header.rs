@@ -7,6 +7,7 @@ use super::inbox::Linked;
 use super::join::JoinError;
 use super::life::drop_quietly;
 use super::local::Locals;
+use super::once::OnceBox;
 use super::remote::Remote;
 use super::suspend::Resumer;
 use super::word::{Generation, JoinWord, ParkWord};
@@ -19,7 +20,7 @@ use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use core::task::Waker;
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The coroutine of a task.
 pub(super) type Body = Coroutine<(), (), ()>;
@@ -43,18 +44,26 @@ pub(super) struct VTable {
 /// Who a task is, and what its starter needs to know. Nobody writes it once the task has been spawned.
 pub(super) struct Origin {
     pub(super) id: u64,
-    pub(super) name: Option<Box<str>>,
+    /// In one word, as few have one.
+    pub(super) name: Option<Box<Box<str>>>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) class: Class,
-    /// The one worker that can run it, if that was known when it was spawned.
-    pub(super) home: Option<&'static Remote>,
+    /// Its owner is the one worker that can run it, known since it was spawned.
+    pub(super) has_home: bool,
+}
+
+impl Origin {
+    pub(super) fn name(&self) -> Option<&str> {
+        Some(self.name.as_deref()?)
+    }
 }
 
 /// What is known of a task. Who may touch what (invariant 19):
 ///
 /// - `join`, `cancel_hint`, `cancelled`, `was_told`, `park`, `await_`, `parked`, `cell`: anybody with a reference;
 /// - `next`: whoever has the task in a queue;
-/// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on;
+/// - `owner`: whoever has the task in a queue of tasks that have not started; read-only from then on, and of one that has a home
+///   from the beginning;
 /// - `locals`, `spans`, `seat`, `listed`: likewise, and from then on its worker;
 /// - `joiner`: see the join word;
 /// - the rest: the worker that has started the task.
@@ -70,12 +79,17 @@ pub(crate) struct Header {
     pub(super) cell: AtomicPtr<WaitCell>,
     /// Whether the task, or something in it, has been cancelled: then the suspended part of the task looks closer.
     pub(super) cancel_hint: AtomicBool,
+    /// A call in it has returned that.
+    pub(super) was_told: AtomicBool,
+    pub(super) park: ParkWord,
+    /// Likewise for the wakers of this task.
+    pub(super) await_: ParkWord,
+    /// Where the worker's list of started tasks has it. Before it begins: see `stalled.rs`.
+    pub(super) listed: Cell<u32>,
     /// What it looks at first when it goes on, if it has waited for I/O. Only a hint: it may be gone.
     #[cfg(unix)]
     pub(super) looks_at: Cell<*const ()>,
     pub(super) body: UnsafeCell<Option<Body>>,
-    /// Where the worker's list of started tasks has it. Before it begins: see `stalled.rs`.
-    pub(super) listed: Cell<usize>,
     pub(super) joiner: UnsafeCell<Option<Joiner>>,
     pub(super) locals: Cell<Option<Arc<Locals>>>,
     /// Those that it is in while it runs.
@@ -84,16 +98,15 @@ pub(crate) struct Header {
     /// The place in a scope, to be left at the very end.
     pub(super) seat: Cell<Option<Seat>>,
     /// That the task as a whole has been cancelled.
-    pub(super) cancelled: OnceLock<Cancelled>,
-    /// A call in it has returned that.
-    pub(super) was_told: AtomicBool,
-    pub(super) park: ParkWord,
-    /// Likewise for the wakers of this task.
-    pub(super) await_: ParkWord,
+    pub(super) cancelled: OnceBox<Cancelled>,
     /// The generation of the wait of the last `park` or `await_`, and of no other kind of wait.
     pub(super) parked: AtomicU64,
     pub(super) origin: Origin,
 }
+
+// With a small closure and outcome it is just what the smallest blocks of `memory.rs` hold.
+#[cfg(all(target_pointer_width = "64", unix, not(feature = "tracing")))]
+const _: () = assert!(size_of::<Header>() <= 184);
 
 /// Who is told when a task has ended.
 pub(super) enum Joiner {
@@ -115,28 +128,33 @@ impl Joiner {
 
 impl Header {
     #[inline(always)]
-    pub(super) fn new(vtable: &'static VTable, origin: Origin, locals: Option<Arc<Locals>>) -> Self {
+    pub(super) fn new(
+        vtable: &'static VTable,
+        origin: Origin,
+        home: Option<&'static Remote>,
+        locals: Option<Arc<Locals>>,
+    ) -> Self {
         Self {
             vtable,
             join: JoinWord::new(),
             next: Cell::new(ptr::null_mut()),
-            owner: Cell::new(None),
+            owner: Cell::new(home),
             running: Cell::new(ptr::null()),
             cell: AtomicPtr::new(ptr::null_mut()),
             cancel_hint: AtomicBool::new(false),
+            was_told: AtomicBool::new(false),
+            park: ParkWord::new(),
+            await_: ParkWord::new(),
+            listed: Cell::new(u32::MAX),
             #[cfg(unix)]
             looks_at: Cell::new(ptr::null()),
             body: UnsafeCell::new(None),
-            listed: Cell::new(usize::MAX),
             joiner: UnsafeCell::new(None),
             locals: Cell::new(locals),
             #[cfg(feature = "tracing")]
             spans: Cell::new(None),
             seat: Cell::new(None),
-            cancelled: OnceLock::new(),
-            was_told: AtomicBool::new(false),
-            park: ParkWord::new(),
-            await_: ParkWord::new(),
+            cancelled: OnceBox::new(),
             parked: AtomicU64::new(0),
             origin,
         }
@@ -192,6 +210,13 @@ impl Header {
             // SAFETY: the slot of a wait that one of these has begun is of these types, and claimed.
             unsafe { super::suspend::deliver::<(), core::convert::Infallible>(cell, super::suspend::Slot::Value(())) };
         }
+    }
+
+    /// The one worker that can run the task, if that was known when it was spawned.
+    #[inline(always)]
+    pub(super) fn home(&self) -> Option<&'static Remote> {
+        // With a home it is read-only.
+        if self.origin.has_home { self.owner.get() } else { None }
     }
 
     pub(super) fn scope_id(&self) -> ScopeId {

@@ -9,6 +9,7 @@ use super::panicked::Panic;
 use super::suspend::{Interrupted, Resumer, suspend_quietly};
 use super::task;
 use crate::cancelled::{CancelReason, Cancelled};
+use crate::stack::StackError;
 use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
@@ -70,7 +71,7 @@ pub enum JoinError {
     /// There was no stack for it, and none is about to come free: there is no room, and either the process has no stacks of its size, or
     /// all tasks of the runtime wait, and none for a time, for I/O or for what it has [offloaded](crate::offload()). Otherwise it waits
     /// until another task ends.
-    NoStack(Box<dyn Error + Send + Sync>),
+    NoStack(Box<StackError>),
     /// The task that waited was cancelled, not the one that was waited for, which goes on.
     Interrupted(Cancelled),
     /// A task waits for itself, and would do so for ever.
@@ -142,7 +143,7 @@ impl<T> JoinHandle<T> {
             return Err(JoinError::Itself);
         }
         Current::prefer_newest();
-        let is_home = self.task.header().origin.home.is_some_and(Current::is_of);
+        let is_home = self.task.header().home().is_some_and(Current::is_of);
         let waited = suspend_quietly(|resumer: Resumer<()>| self.begin_wait_at(is_home, resumer));
         match waited {
             Ok(()) => Ok(()),

@@ -6,8 +6,9 @@ use core::cell::Cell;
 use core::ptr::{self, NonNull};
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
-/// The sizes that blocks are kept in, in bytes: most tasks fit in the first one.
-const SIZES: [usize; 2] = [256, 512];
+/// The sizes that blocks are kept in, in bytes: most tasks fit in the first one. Eight of what an allocator rounds up to are its own
+/// in glibc.
+const SIZES: [usize; 3] = [200, 248, 504];
 /// What allocators give without being asked: more takes them much longer.
 const ALIGN: usize = 2 * size_of::<usize>();
 /// How many blocks of each size a worker keeps.
@@ -17,7 +18,7 @@ const KEEPS: bool = !cfg!(any(switchback_asan, switchback_tsan));
 
 /// A worker's blocks that are free.
 #[derive(Default)]
-pub(super) struct Memory([List; 2]);
+pub(super) struct Memory([List; SIZES.len()]);
 
 /// A list through the first words of its blocks.
 struct List {
@@ -35,10 +36,17 @@ impl Default for List {
 
 /// Which list the blocks for this layout are in, if in any.
 const fn class(layout: Layout) -> Option<usize> {
-    if !KEEPS || layout.align() > ALIGN || layout.size() > SIZES[1] {
+    if !KEEPS || layout.align() > ALIGN {
         return None;
     }
-    Some(if layout.size() <= SIZES[0] { 0 } else { 1 })
+    let mut class = 0;
+    while class < SIZES.len() {
+        if layout.size() <= SIZES[class] {
+            return Some(class);
+        }
+        class += 1;
+    }
+    None
 }
 
 /// What is allocated for this layout.
@@ -120,7 +128,7 @@ impl List {
 impl Drop for Memory {
     fn drop(&mut self) {
         for (list, size) in self.0.iter().zip(SIZES) {
-            let Ok(layout) = Layout::from_size_align(size, ALIGN) else { unreachable!("both are powers of two") };
+            let Ok(layout) = Layout::from_size_align(size, ALIGN) else { unreachable!("each has a layout") };
             while let Some(block) = list.pop() {
                 // SAFETY: those of this list were allocated so.
                 unsafe { dealloc(block.as_ptr().cast(), layout) };

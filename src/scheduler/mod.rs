@@ -2,7 +2,7 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs`, `memory.rs` |
+//! | what is a task? who may touch which part of it? | `header.rs`, `task.rs`, `life.rs`, `memory.rs`, `once.rs` |
 //! | how does a task wait, and who may wake it? | `suspend.rs`, `claim.rs`, `cell.rs`, `word.rs` |
 //! | which one runs next? | `worker.rs`, `queue.rs`, `handover.rs`, `seed.rs` |
 //! | how does another thread reach a worker? | `remote.rs`, `inbox.rs`, `driver.rs` |
@@ -44,6 +44,7 @@ mod life;
 mod local;
 mod memory;
 mod offload;
+mod once;
 mod panicked;
 mod park;
 #[cfg(unix)]

@@ -313,8 +313,8 @@ impl Builder {
     {
         let (wanted, f) = self.wanted(f)?;
         let class = wanted.class.unwrap_or(shared.config.class);
-        let origin = Origin { id: next_id(), name: wanted.name, spawned_at, class, home: None };
-        let task = task::create(f, origin, None);
+        let origin = Origin { id: next_id(), name: wanted.name.map(Box::new), spawned_at, class, has_home: false };
+        let task = task::create(f, origin, None, None);
         // SAFETY: there are two references; one is the handle's, of a task that returns a T.
         let handle = unsafe { JoinHandle::new(TaskRef::from_raw(task)) };
         // SAFETY: nobody has it yet but the handle.
@@ -375,17 +375,18 @@ where
             _ => None,
         };
         let Some(f) = f.take() else { unreachable!("it is called once") };
+        let home = match (&place, index, &worker.fresh) {
+            (_, Some(_), _) | (Place::Any, None, Fresh::Shared(..)) => None,
+            _ => Some(worker.remote),
+        };
         let origin = Origin {
             id: worker.next_id(),
-            name: wanted.name,
+            name: wanted.name.map(Box::new),
             spawned_at,
             class: wanted.class.unwrap_or(worker.shared().config.class),
-            home: match (&place, index, &worker.fresh) {
-                (_, Some(_), _) | (Place::Any, None, Fresh::Shared(..)) => None,
-                _ => Some(worker.remote),
-            },
+            has_home: home.is_some(),
         };
-        let task = task::create(f, origin, inherited_locals());
+        let task = task::create(f, origin, home, inherited_locals());
         // SAFETY: it has just been made, and nobody else knows of it.
         let header = unsafe { task.as_ref() };
         if let Some(seat) = seat(header) {

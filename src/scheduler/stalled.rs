@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 
 /// `Header::listed` of a task that is not to wait any more.
-const LAST_TRY: usize = usize::MAX - 1;
+const LAST_TRY: u32 = u32::MAX - 1;
 
 /// Those of all workers, as they came.
 #[derive(Default)]

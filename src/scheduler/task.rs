@@ -6,6 +6,7 @@ use super::life::drop_quietly;
 use super::local::Locals;
 use super::memory;
 use super::panicked::Panic;
+use super::remote::Remote;
 use core::cell::UnsafeCell;
 use core::mem::{self, MaybeUninit};
 use core::ptr::{self, NonNull};
@@ -28,9 +29,14 @@ enum Stage<F, T> {
     Empty,
 }
 
-/// Makes a task of `f`. Two references come with it: the scheduler's, and the handle's.
+/// Makes a task of `f`, which has a home if the origin says so. Two references come with it: the scheduler's, and the handle's.
 #[inline(always)]
-pub(super) fn create<F, T>(f: F, origin: Origin, locals: Option<Arc<Locals>>) -> NonNull<Header>
+pub(super) fn create<F, T>(
+    f: F,
+    origin: Origin,
+    home: Option<&'static Remote>,
+    locals: Option<Arc<Locals>>,
+) -> NonNull<Header>
 where
     F: FnOnce() -> T,
 {
@@ -39,7 +45,7 @@ where
     // SAFETY: it is for a task like this.
     unsafe {
         room.write(Task {
-            header: Header::new(const { &Task::<F, T>::VTABLE }, origin, locals),
+            header: Header::new(const { &Task::<F, T>::VTABLE }, origin, home, locals),
             stage: UnsafeCell::new(Stage::<F, T>::New(f)),
         });
     }

@@ -458,7 +458,11 @@ impl Worker {
     pub(super) fn start(&self, task: NonNull<Header>) {
         // SAFETY: as in `step`.
         let header = unsafe { task.as_ref() };
-        header.owner.set(Some(self.remote));
+        if header.origin.has_home {
+            debug_assert!(header.owner.get().is_some_and(|owner| ptr::eq(owner, self.remote)));
+        } else {
+            header.owner.set(Some(self.remote));
+        }
         if self.shared.phase() != Phase::Open {
             header.cancel(CancelReason::Shutdown);
         }
@@ -471,7 +475,7 @@ impl Worker {
             Ok(())
         };
         // It is moved only when it is to stay: see `Task::run`.
-        let mut made = Body::described(origin.class, origin.name.clone(), origin.spawned_at, body);
+        let mut made = Body::described(origin.class, origin.name().map(Into::into), origin.spawned_at, body);
         let Ok(body) = &mut made else {
             return made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error)));
         };
@@ -481,7 +485,7 @@ impl Worker {
             // SAFETY: as in `step`.
             unsafe { *header.body.get() = made.ok() };
             let mut started = self.started.borrow_mut();
-            header.listed.set(started.len());
+            header.listed.set(u32::try_from(started.len()).unwrap_or_else(|_| unreachable!("each has a stack")));
             started.push(task);
             return;
         }
@@ -512,9 +516,9 @@ impl Worker {
         // SAFETY: as in `step`.
         drop(unsafe { (*header.body.get()).take() });
         let mut started = self.started.borrow_mut();
-        let index = header.listed.replace(usize::MAX);
-        started.swap_remove(index);
-        if let Some(moved) = started.get(index) {
+        let index = header.listed.replace(u32::MAX);
+        started.swap_remove(index as usize);
+        if let Some(moved) = started.get(index as usize) {
             // SAFETY: what is in the list has not ended.
             unsafe { moved.as_ref() }.listed.set(index);
         }
