@@ -8,11 +8,12 @@ use ::corosensei::{Coroutine, CoroutineResult, Yielder};
 use ::switchback::{CoroutineState::Yielded, Generator};
 use ::tokio::sync::Notify;
 use std::fs;
+use std::hint::black_box;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Live ones of one system. Each yields 1 whenever it is resumed, from so many calls down.
+/// Live ones of one system. Each yields 1, which its frames do not know beforehand, whenever it is resumed, from so many calls down.
 pub(super) trait Live: Sized {
     /// What is left of those that were there before.
     type Pool: Default;
@@ -116,8 +117,9 @@ impl Live for Ours {
         let mut all = Vec::with_capacity(n);
         for reached in 0..n {
             let co = Generator::try_new(move |y| {
+                let one = black_box(1);
                 loop {
-                    down(y, frames, 1)?;
+                    down(y, frames, one)?;
                 }
             });
             let mut co = co.map_err(|error| (reached, error.to_string()))?;
@@ -159,9 +161,9 @@ impl Live for Theirs {
                 }
             };
             let mut co = Coroutine::with_stack(stack, move |y: &Yielder<(), u64>, ()| {
-                let mut y = y;
+                let (mut y, one) = (y, black_box(1));
                 loop {
-                    down_by(&mut y, frames, 1, &|y: &mut &Yielder<(), u64>, x| y.suspend(x));
+                    down_by(&mut y, frames, one, &|y: &mut &Yielder<(), u64>, x| y.suspend(x));
                 }
             });
             co.resume(());
