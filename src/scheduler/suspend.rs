@@ -323,7 +323,18 @@ pub(super) fn in_task<T, E, const CATCH: bool>(
         unsafe { running.switch() };
     }
     running.ignored.set(0);
+    // What comes nearly always is asked for first: four ways at once would be a jump through a table.
     match slot.into_inner() {
+        Slot::Value(value) => Ok(value),
+        other => without_value(running, other, tell),
+    }
+}
+
+/// What a wait has come to that has no value.
+#[cold]
+#[inline(never)]
+fn without_value<T, E>(running: &Running, slot: Slot<T, E>, tell: bool) -> Result<T, Interrupted<E>> {
+    match slot {
         Slot::Value(value) => Ok(value),
         Slot::Error(error) => Err(Interrupted::Error(error)),
         Slot::Abandoned => Err(Interrupted::Abandoned),

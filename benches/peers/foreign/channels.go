@@ -20,6 +20,7 @@ var workloads = map[string]func(uint64) outcome{
 	"yield":         yields,
 	"spawn-join":    spawnJoin,
 	"million":       million,
+	"million-again": million,
 	"channel":       channel,
 	"skynet":        func(n uint64) outcome { return timed(func() uint64 { return tree(0, n) }) },
 	"mutex":         mutex,

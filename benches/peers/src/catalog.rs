@@ -102,6 +102,8 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     workload!("tasks" "yield" OneWay ITEMS, TASKS, Some(("tokio", 0.05)), "two tasks yield in turn: one switch from one to the other"),
     workload!("tasks" "spawn-join" OneWay ITEMS, TASKS, Some(("tokio", 0.25)), "a task that returns a number is spawned and waited for, one at a time"),
     workload!("tasks" "million" OneWay Exactly(1_000_000), CROWDS, Some(("tokio", 0.30)), "a million tasks are spawned, then all are waited for: each"),
+    workload!("tasks" "million-again" OneWay Exactly(1_000_000), &["switchback", "tokio", "smol", "go"], Some(("tokio", 0.30)),
+        "the same in a process that has done it once: it need not touch its memory for the first time"),
     workload!("tasks" "channel" OneWay ITEMS, TASKS, Some(("tokio", 0.30)),
         "a number goes to another task and comes back, through two channels with room for one (may's have no bound): one message"),
     workload!("tasks" "skynet" OneWay Exactly(1_000_000), CROWDS, Some(("tokio", 0.15)),
