@@ -3,11 +3,13 @@
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::OnceLock;
 
 /// As a `OnceLock<Box<T>>`, in half the room: whoever comes first has allocated already, so nobody waits.
 pub(super) struct OnceBox<T> {
     value: AtomicPtr<T>,
-    _owned: PhantomData<Box<T>>,
+    /// It crosses threads where that does.
+    _owned: PhantomData<OnceLock<Box<T>>>,
 }
 
 impl<T> OnceBox<T> {
