@@ -99,7 +99,7 @@ impl RuntimeBuilder {
     /// Prints a [`Dump`] to standard error whenever the process gets SIGQUIT (Ctrl-\ in a terminal), instead of ending it.
     ///
     /// Each runtime that runs with this has a dump of its own. When the last one has ended, the signal does again what it did before. A
-    /// handler that was there before is called as well. See [`signal`](crate::signal).
+    /// handler that was there before is called as well. See [`signal`](crate::signal). On Unix only.
     #[cfg(unix)]
     pub fn dump_on_sigquit(mut self, dumps: bool) -> Self {
         self.config.observers.dumps_on_sigquit = dumps;
