@@ -90,7 +90,8 @@ impl RuntimeBuilder {
 
     /// Reports a task that has run for that long without switching, once each time, by the [report
     /// hook](crate::set_report_hook) as [`Event::NotSwitching`](crate::Event::NotSwitching): it computes, or blocks its thread, and
-    /// all other tasks of its worker wait for it. A thread of its own looks, four times in that time, by the system's clock.
+    /// all other tasks of its worker wait for it. A thread of its own looks, four times in that time but once a millisecond at most, by
+    /// the system's clock.
     pub fn watchdog(mut self, longest: Duration) -> Self {
         self.config.observers.watchdog = Some(longest);
         self
