@@ -3,7 +3,7 @@
  *
  * docs/C.md is the guide. What holds everywhere:
  *
- * - Every function returns a status, and never crashes on NULL, on a handle that was destroyed, or on the wrong thread: it
+ * - What can fail returns a status, and never crashes on NULL, on a handle that was destroyed, or on the wrong thread: it
  *   returns SWB_INVALID or SWB_WRONG_THREAD. A pointer that was never a handle cannot be told. Places for results (`uintptr_t *`)
  *   may be NULL; then the result is dropped.
  * - Nothing unwinds through your frames. A throw, a close and a cancellation are statuses that your call returns; you clean up and

@@ -43,7 +43,8 @@ pub mod task {
     //! | beginning one | [`spawn`], [`spawn_local`], [`spawn_on`], [`spawn_eager`]; with a name or another stack, [`Builder`] |
     //! | waiting for one, or for some as they end | [`JoinHandle`], [`JoinSet`] |
     //! | several that borrow, and of which none is left behind | [`scope`], [`join_all`], [`join_all_settled`], [`race`] |
-    //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`timeout_with`], [`now`] |
+    //! | letting others run | [`yield_now`] |
+    //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`timeout_at`], [`timeout_with`], [`deadline`], [`now`] |
     //! | leaving when asked to, and not before | [`check_cancelled`], [`shield`] |
     //! | the locks and channels of [`sync`](crate::sync) | [`lock`], [`read`], [`write`](write()), [`wait`], [`wait_at`], [`send`], [`recv`] |
     //! | work that blocks the thread | [`offload`] |

@@ -165,6 +165,17 @@ fn misuse_is_a_status() {
     with_each("tests/capi/misuse.c", |program| assert_eq!(run(program), "all is well\n"));
 }
 
+/// The program in docs/C.md.
+#[test]
+fn the_page_has_a_program() {
+    let page = text("docs/C.md");
+    let (_, rest) = page.split_once("```c\n").expect("a program in C");
+    let (program, _) = rest.split_once("```\n").expect("its end");
+    let source = library().join("page.c");
+    fs::write(&source, program).expect("a file in the target directory");
+    with_each(source.to_str().expect("a path"), |program| assert_eq!(run(program), "1\n4\n9\n3 squares\n"));
+}
+
 #[test]
 fn dialogues_print_what_python_prints() {
     let expected = text("examples/c/dialogues.txt");

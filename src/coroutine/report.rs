@@ -60,8 +60,9 @@ pub enum Event {
     /// A task was cancelled, and goes on calling what tells it so, a thousand times by now.
     CancelIgnored,
     /// A task had not ended by the end of its runtime's grace period. It never goes on, and is leaked with its stack; or,
-    /// if it computes without ever switching, its thread goes on without the runtime. So does that of what a task has
-    /// [offloaded](crate::offload()), which is reported as `offload`, with the place of that call.
+    /// if it computes without ever switching, its thread goes on without the runtime, which is reported as `worker`, with a place of
+    /// this crate's. So does that of what a task has [offloaded](crate::offload()), which is reported as `offload`, with the place of
+    /// that call.
     NotEnded,
     /// A task has run for longer than the [watchdog](crate::RuntimeBuilder::watchdog) allows, and has not switched: the other
     /// tasks of its worker wait. Reported on the watchdog's thread.
@@ -84,7 +85,7 @@ impl Event {
     }
 }
 
-/// Something that went wrong while a coroutine was dropped, when there is nobody to return it to.
+/// Something that went wrong when there is nobody to return it to: while a coroutine was dropped, or with a task.
 ///
 /// Python has `sys.unraisablehook` for it.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +101,7 @@ impl<'a> Report<'a> {
         self.event
     }
 
-    /// Which coroutine it happened to.
+    /// Which coroutine, or task, it happened to.
     #[must_use]
     pub fn coroutine(&self) -> Description<'a> {
         self.coroutine
@@ -117,7 +118,7 @@ type Hook = Arc<dyn Fn(&Report<'_>) + Send + Sync>;
 
 static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 
-/// Sets what is called with each [`Report`], on the thread and stack of whoever drops the coroutine.
+/// Sets what is called with each [`Report`], on the thread and stack of whoever drops the coroutine; of tasks, of whoever notices.
 ///
 /// Without a hook, the first report of each [`Event`] is written to standard error, and the others are not.
 ///

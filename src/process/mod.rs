@@ -1,5 +1,5 @@
 //! Processes that are waited for by a task and not by the thread, with the names and methods of [`std::process`]: changing the
-//! import is enough. On Unix only, for now.
+//! import is enough. On Unix only, for now, but for OpenBSD and Redox.
 //!
 //! - A call that waits for a child suspends its task, and the other tasks of the worker run. Outside of a runtime it blocks the
 //!   thread. To start a child takes the thread as long as the system takes, some hundred microseconds in general.

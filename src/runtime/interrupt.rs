@@ -63,7 +63,7 @@ impl RuntimeBuilder {
     /// so does the first one. This is what asyncio's `run` does, but for the exception in the end.
     ///
     /// Where SIGINT was ignored when the process began, as shells do it for what they run in the background, it stays so. Of
-    /// several runtimes that run at once each has its main cancelled.
+    /// several runtimes that run at once each has its main cancelled. On Unix only.
     ///
     /// # Examples
     ///

@@ -28,7 +28,8 @@ const MAIN_STACK: usize = 2 << 20;
 /// # Panics
 ///
 /// When `main` does, with its payload; when it is called inside of a task: spawn a task there, or open a
-/// [scope](crate::task::scope); and when no thread can be started. [`Runtime::try_run`] returns errors instead.
+/// [scope](crate::task::scope); and when no thread can be started, or there is no stack for `main`. [`Runtime::try_run`] returns
+/// errors instead.
 ///
 /// # Examples
 ///
@@ -93,7 +94,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// Inside of a task, and when a thread or the first stack is refused. The error hands `main` back.
+    /// Inside of a task; when a thread or the first stack is refused; and when signals that the runtime is to receive cannot be. The
+    /// error hands `main` back.
     ///
     /// # Panics
     ///

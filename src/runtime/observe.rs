@@ -90,7 +90,8 @@ impl RuntimeBuilder {
 
     /// Reports a task that has run for that long without switching, once each time, by the [report
     /// hook](crate::set_report_hook) as [`Event::NotSwitching`](crate::Event::NotSwitching): it computes, or blocks its thread, and
-    /// all other tasks of its worker wait for it. A thread of its own looks, four times in that time, by the system's clock.
+    /// all other tasks of its worker wait for it. A thread of its own looks, four times in that time but once a millisecond at most, by
+    /// the system's clock.
     pub fn watchdog(mut self, longest: Duration) -> Self {
         self.config.observers.watchdog = Some(longest);
         self
@@ -99,7 +100,7 @@ impl RuntimeBuilder {
     /// Prints a [`Dump`] to standard error whenever the process gets SIGQUIT (Ctrl-\ in a terminal), instead of ending it.
     ///
     /// Each runtime that runs with this has a dump of its own. When the last one has ended, the signal does again what it did before. A
-    /// handler that was there before is called as well. See [`signal`](crate::signal).
+    /// handler that was there before is called as well. See [`signal`](crate::signal). On Unix only.
     #[cfg(unix)]
     pub fn dump_on_sigquit(mut self, dumps: bool) -> Self {
         self.config.observers.dumps_on_sigquit = dumps;

@@ -47,7 +47,8 @@ pub enum TaskState {
     Running,
     /// It waits.
     Waiting {
-        /// For what: "a time", "a task", "a future", "unpark"; "a resumer", where [`suspend`](crate::task::suspend) was called.
+        /// For what: "a time", "a task", "a task of a set", "the tasks of a scope", "a future", "unpark", "I/O", "offloaded work"; "a
+        /// resumer", where [`suspend`](crate::task::suspend) was called: by locks, channels and `select!` as well.
         what: &'static str,
         /// Until when at most, by [the clock of the task](crate::task::now).
         until: Option<Instant>,

@@ -97,6 +97,10 @@ impl<T> JoinHandle<T> {
     ///
     /// Why there is no result: see [`JoinError`]. A result that is there wins over the caller's cancellation.
     ///
+    /// # Panics
+    ///
+    /// When the handle was awaited before, and has given the result to that.
+    ///
     /// # Examples
     ///
     /// ```
