@@ -16,8 +16,6 @@
 //! - Descriptors are non-blocking in any case, which [`try_clone`](TcpStream::try_clone) shares. One that leaves by `into_std` blocks again,
 //!   and so do clones of it. One comes in by `from_std`, or as an [`OwnedFd`](std::os::fd::OwnedFd) by `try_from`: to make it
 //!   non-blocking can fail, so there is no `From`, and no `FromRawFd`. `IntoRawFd` and `OwnedFd::from` leave it non-blocking.
-//! - A socket of std's has more methods than these: those for multicast of [`UdpSocket`], `UnixStream::connect_addr` and
-//!   `UnixListener::bind_addr` are not here. What needs them makes the socket by std's, and brings it in by `from_std`.
 //! - With a [virtual clock](crate::RuntimeBuilder::virtual_clock) the time jumps when no task can run and no I/O that tasks wait
 //!   for is ready at that moment, as with trio's `MockClock`: I/O between tasks is before any timer, I/O with other threads and
 //!   processes may come too late.

@@ -6,7 +6,7 @@ use super::common::{Inner, forward, socket, timeouts};
 use crate::scheduler::Direction;
 use core::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{self, SocketAddr};
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -45,6 +45,27 @@ forward! { UdpSocket:
     broadcast() -> bool;
     /// Lets it send to all, or not.
     set_broadcast(broadcast: bool) -> ();
+    /// Whether what it sends to a group of IPv4 comes to members on this machine too.
+    multicast_loop_v4() -> bool;
+    /// Sets whether what it sends to a group of IPv4 comes to members on this machine too.
+    set_multicast_loop_v4(on: bool) -> ();
+    /// How many hops a packet to a group of IPv4 may take.
+    multicast_ttl_v4() -> u32;
+    /// Sets how many hops a packet to a group of IPv4 may take.
+    set_multicast_ttl_v4(ttl: u32) -> ();
+    /// Whether what it sends to a group of IPv6 comes to members on this machine too. Of a socket of IPv6 only.
+    multicast_loop_v6() -> bool;
+    /// Sets whether what it sends to a group of IPv6 comes to members on this machine too. Of a socket of IPv6 only.
+    set_multicast_loop_v6(on: bool) -> ();
+    /// Becomes a member of a group, by the interface with that address; by one that the system chooses, if that is
+    /// [`UNSPECIFIED`](Ipv4Addr::UNSPECIFIED).
+    join_multicast_v4(group: &Ipv4Addr, interface: &Ipv4Addr) -> ();
+    /// Becomes a member of a group, by the interface with that index; by any, if that is 0.
+    join_multicast_v6(group: &Ipv6Addr, interface: u32) -> ();
+    /// Leaves a group that it has joined by the same interface.
+    leave_multicast_v4(group: &Ipv4Addr, interface: &Ipv4Addr) -> ();
+    /// Leaves a group that it has joined by the same interface.
+    leave_multicast_v6(group: &Ipv6Addr, interface: u32) -> ();
 }
 
 impl UdpSocket {

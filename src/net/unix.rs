@@ -7,9 +7,13 @@ use super::stream::stream;
 use crate::scheduler::Direction;
 use core::fmt;
 use socket2::SockAddr;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -62,6 +66,28 @@ impl UnixStream {
         common::connect(&SockAddr::unix(path)?, None).map(Self)
     }
 
+    /// Connects to the socket with that address, which may be a name of Linux that is no path.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or the task is cancelled; when the address has neither a path nor a name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use switchback::net::{UnixListener, UnixStream};
+    ///
+    /// switchback::run(|| {
+    ///     let path = std::env::temp_dir().join(format!("by-address-{}", std::process::id()));
+    ///     let listener = UnixListener::bind(&path)?;
+    ///     UnixStream::connect_addr(&listener.local_addr()?)?;
+    ///     std::fs::remove_file(&path)
+    /// }).unwrap();
+    /// ```
+    pub fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
+        common::connect(&raw_address(address)?, None).map(Self)
+    }
+
     /// Two that are connected to each other.
     ///
     /// # Errors
@@ -112,6 +138,15 @@ impl UnixListener {
         Self::from_std(net::UnixListener::bind(path)?)
     }
 
+    /// Listens at that address, which may be a name of Linux that is no path.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        Self::from_std(net::UnixListener::bind_addr(address)?)
+    }
+
     /// Waits for a connection.
     ///
     /// # Errors
@@ -142,6 +177,35 @@ impl UnixListener {
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming(self)
     }
+}
+
+impl<'a> IntoIterator for &'a UnixListener {
+    type Item = io::Result<UnixStream>;
+    type IntoIter = UnixIncoming<'a>;
+
+    fn into_iter(self) -> UnixIncoming<'a> {
+        self.incoming()
+    }
+}
+
+/// An address of std's as socket2 has it: which takes a name that is no path as a path that begins with a NUL.
+fn raw_address(address: &SocketAddr) -> io::Result<SockAddr> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = name_of(address) {
+        return SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()));
+    }
+    let none = || io::Error::new(ErrorKind::InvalidInput, "an address without a path or a name");
+    SockAddr::unix(address.as_pathname().ok_or_else(none)?)
+}
+
+/// The name of an address that is no path.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn name_of(address: &SocketAddr) -> Option<&[u8]> {
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    address.as_abstract_name()
 }
 
 /// See [`UnixListener::incoming`].

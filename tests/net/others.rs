@@ -2,8 +2,9 @@
 
 use super::{is_non_blocking, on, pair};
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::net;
 use std::sync::Arc;
 use std::time::Duration;
 use switchback::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
@@ -44,6 +45,60 @@ fn a_path_with_a_nul_in_it_names_no_socket() {
         let long = "x".repeat(200);
         assert_eq!(UnixStream::connect(long).expect_err("too long").kind(), ErrorKind::InvalidInput);
     });
+}
+
+/// By what std's sockets call an address, which may be a name that is no path, on Linux.
+#[test]
+fn unix_sockets_by_address() {
+    on(1, || {
+        let path = std::env::temp_dir().join(format!("switchback-address-{}", std::process::id()));
+        #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "there are no others"))]
+        let mut addresses = vec![net::SocketAddr::from_pathname(&path).expect("a path")];
+        #[cfg(target_os = "linux")]
+        for name in [format!("switchback-{}", std::process::id()), format!("with a\0NUL {}", std::process::id())] {
+            use std::os::linux::net::SocketAddrExt;
+            addresses.push(net::SocketAddr::from_abstract_name(name).expect("a name"));
+        }
+        for address in &addresses {
+            let listener = UnixListener::bind_addr(address).expect("a socket");
+            let mut streams = (&listener).into_iter();
+            let stream =
+                UnixStream::connect_addr(&listener.local_addr().expect("an address")).expect("somebody listens");
+            let peer = stream.peer_addr().expect("an address");
+            assert_eq!(format!("{peer:?}"), format!("{address:?}"));
+            streams.next().expect("it goes on").expect("a connection");
+            assert_eq!(UnixListener::bind_addr(address).map(drop).expect_err("taken").kind(), ErrorKind::AddrInUse);
+            drop(listener);
+            let error = UnixStream::connect_addr(address).expect_err("nobody listens");
+            let std = net::UnixStream::connect_addr(address).expect_err("nobody listens");
+            assert_eq!(error.kind(), std.kind(), "{address:?}");
+        }
+        std::fs::remove_file(&path).expect("it is there");
+        let (one, _other) = UnixStream::pair().expect("two sockets");
+        let nameless = one.local_addr().expect("an address");
+        assert_eq!(UnixStream::connect_addr(&nameless).expect_err("no name").kind(), ErrorKind::InvalidInput);
+    });
+}
+
+/// What the system does about groups it does by these as by std's.
+#[test]
+fn multicast() {
+    let (group, here) = (Ipv4Addr::new(224, 0, 0, 251), Ipv4Addr::LOCALHOST);
+    let ours = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let std = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    assert_eq!(ours.join_multicast_v4(&group, &here).is_ok(), std.join_multicast_v4(&group, &here).is_ok());
+    assert_eq!(ours.leave_multicast_v4(&group, &here).is_ok(), std.leave_multicast_v4(&group, &here).is_ok());
+    ours.leave_multicast_v4(&group, &here).expect_err("it is no member");
+    for on in [false, true] {
+        ours.set_multicast_loop_v4(on).expect("always");
+        assert_eq!(ours.multicast_loop_v4().expect("always"), on);
+    }
+    ours.set_multicast_ttl_v4(7).expect("always");
+    assert_eq!(ours.multicast_ttl_v4().expect("always"), 7);
+    // It is none of IPv6.
+    ours.set_multicast_loop_v6(true).and(ours.multicast_loop_v6().map(drop)).expect_err("another family");
+    let group = Ipv6Addr::new(0xFF02, 0, 0, 0, 0, 0, 0, 0xFB);
+    ours.join_multicast_v6(&group, 0).and(ours.leave_multicast_v6(&group, 0)).expect_err("another family");
 }
 
 #[test]
