@@ -42,9 +42,8 @@ fn in_body(n: u64) -> Outcome {
 fn frames_down(frames: u32, n: u64) -> Outcome {
     let body = move |y: &Yielder<(), u64>, ()| {
         y.suspend(0);
-        let mut y = y;
         for i in 0..=n {
-            down_by(&mut y, frames, i, &|y: &mut &Yielder<(), u64>, x| y.suspend(x));
+            down_by(y, frames, i, &|y: &Yielder<(), u64>, x| y.suspend(x));
         }
     };
     theirs::items(Coroutine::with_stack(take(), body), n)

@@ -70,6 +70,7 @@ pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
         "hand" => hand::run,
         "may" => may::run,
         "tokio" => tokio::run,
+        "tokio-bare" => tokio::run_bare,
         "smol" => smol::run,
         _ => return false,
     };

@@ -171,7 +171,7 @@ fn mutex(n: u64) -> Outcome {
         };
         let each = |_| {
             let counter = Arc::clone(&counter);
-            task::spawn_local(move || turns(counter))
+            task::spawn(move || turns(counter))
         };
         let tasks: Vec<_> = (0..100).map(each).collect();
         tasks.into_iter().for_each(|task| task.join().expect("it ends well"));
