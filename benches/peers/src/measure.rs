@@ -225,6 +225,7 @@ impl<'a> Measuring<'a> {
                 n: *n,
                 batches: values.len(),
                 ratio: ours.and_then(|ours| ratios(values, ours)),
+                again: None,
                 goal,
                 instructions: None,
                 machine: self.machine.clone(),
