@@ -1,6 +1,5 @@
-//! Calls between a body and its yield, the same for all systems of Rust; and loops that cannot see what they loop over.
+//! Calls between a body and its yield, the same for all systems of Rust.
 
-use super::{Outcome, timed};
 use std::hint::black_box;
 use switchback::{Thrown, Yielder};
 
@@ -56,16 +55,4 @@ fn further_by<Y>(y: Y, frames: u32, x: u64, yields: &impl Fn(Y, u64)) {
 fn last_by<Y>(y: Y, x: u64, yields: &impl Fn(Y, u64)) {
     yields(y, x);
     black_box(x);
-}
-
-/// The sum of the items of an iterator that the compiler cannot see through.
-pub(super) fn through_dyn(items: Box<dyn Iterator<Item = u64> + '_>) -> Outcome {
-    let items = black_box(items);
-    timed(|| {
-        let mut total = 0;
-        for x in items {
-            total += x;
-        }
-        total
-    })
 }

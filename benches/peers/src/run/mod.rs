@@ -84,19 +84,6 @@ pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
     true
 }
 
-/// A value of `WORDS` times eight bytes that names a number.
-#[inline(always)]
-fn wide<const WORDS: usize>(i: u64) -> [u64; WORDS] {
-    [i; WORDS]
-}
-
-/// The number that it names: its first and its last word, halved.
-#[inline(always)]
-fn narrow<const WORDS: usize>(value: &[u64; WORDS]) -> u64 {
-    let value = black_box(value);
-    (value[0] + value[WORDS - 1]) / 2
-}
-
 /// The D of `prefix-D`.
 fn depth(workload: &str, prefix: &str) -> Option<u64> {
     workload.strip_prefix(prefix)?.parse().ok()
