@@ -62,7 +62,10 @@ fn main() -> ExitCode {
 fn measure(samples: usize) -> Result<(), Box<dyn Error>> {
     let clock = clock();
     let least = nanoseconds(clock);
-    writeln!(io::stdout(), "wall time, one way; to read the clock takes {least:.1} ns at least, which is subtracted from each sample")?;
+    writeln!(
+        io::stdout(),
+        "wall time, one way; to read the clock takes {least:.1} ns at least, which is subtracted from each sample"
+    )?;
     print(&format!("a switch (batches of {})", 2 * ROUND_TRIPS), switches(samples, clock))?;
     print(&format!("a wake, one worker (batches of {WAKES})"), wakes(samples, clock)?)?;
     // Single wakes take longer, and those of a worker that sleeps wait until it does.

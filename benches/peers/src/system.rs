@@ -148,26 +148,29 @@ fn stackless(name: &'static str) -> Result<System, Absent> {
     Err(Absent("there is no nightly Rust (rustup toolchain install nightly)".to_owned()))
 }
 
-/// The newest Go that there is: that of PATH, or the one that install.sh has put beside what is built.
+/// The first Go that is new enough: that of PATH, or the one that install.sh has put beside what is built.
 fn go(name: &'static str, files: &[&str], least: u32) -> Result<System, Absent> {
     let program = built(name);
     let target = program.ancestors().nth(3).expect("it lies in target/release/foreign");
-    let found = [PathBuf::from("go"), target.join("python/go/bin/go")].into_iter().filter_map(|go| {
-        let version = output(&go.to_string_lossy(), &["version"])?.trim_start_matches("go version ").to_owned();
+    let mut seen = Vec::new();
+    for go in [Path::new("go"), &target.join("python/go/bin/go")] {
+        let Some(version) = output(&go.to_string_lossy(), &["version"]) else { continue };
+        let version = version.trim_start_matches("go version ").to_owned();
         let minor =
             version.strip_prefix("go1.").and_then(|rest| rest.split(['.', ' ', 'r', 'b']).next()?.parse::<u32>().ok());
-        Some((minor.unwrap_or(0), version, go))
-    });
-    let Some((minor, version, go)) = found.max_by_key(|(minor, ..)| *minor) else {
-        return Err(Absent("there is no go (Debian: golang-go)".to_owned()));
-    };
-    if minor < least {
-        return Err(Absent(format!(
-            "it takes Go 1.{least}, and this is {version} (benches/peers/install.sh brings one)"
-        )));
+        if least > 0 && minor.is_none_or(|minor| minor < least) {
+            seen.push(version);
+            continue;
+        }
+        compile(Command::new(go).args(["build", "-o"]).arg(&program).args(files.iter().map(|file| source(file))));
+        return Ok(System { name, version, command: vec![program] });
     }
-    compile(Command::new(go).args(["build", "-o"]).arg(&program).args(files.iter().map(|file| source(file))));
-    Ok(System { name, version, command: vec![program] })
+    Err(Absent(match &seen[..] {
+        [] => "there is no go (Debian: golang-go)".to_owned(),
+        seen => {
+            format!("it takes Go 1.{least}, and this is {} (benches/peers/install.sh brings one)", seen.join(" and "))
+        }
+    }))
 }
 
 fn lua(name: &'static str, program: &str, package: &str) -> Result<System, Absent> {
