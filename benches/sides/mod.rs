@@ -6,6 +6,7 @@ pub(crate) mod theirs;
 
 use super::{Timed, sum, timed_sum};
 use std::cell::Cell;
+use std::hint::black_box;
 
 thread_local! {
     static DROPPED: Cell<u64> = const { Cell::new(0) };
@@ -23,4 +24,29 @@ impl Drop for Adds {
 /// The sum of what has been dropped since the last look.
 pub(crate) fn dropped() -> u64 {
     DROPPED.take()
+}
+
+/// A value of `WORDS` times eight bytes that names a number.
+#[inline(always)]
+pub(crate) fn wide<const WORDS: usize>(i: u64) -> [u64; WORDS] {
+    [i; WORDS]
+}
+
+/// The number that it names: its first and its last word, halved.
+#[inline(always)]
+pub(crate) fn narrow<const WORDS: usize>(value: &[u64; WORDS]) -> u64 {
+    let value = black_box(value);
+    (value[0] + value[WORDS - 1]) / 2
+}
+
+/// The sum of the `n` items of an iterator that the compiler cannot see through.
+pub(crate) fn through_dyn(n: u64, items: Box<dyn Iterator<Item = u64> + '_>) -> Timed {
+    let items = black_box(items);
+    timed_sum(sum(n), || {
+        let mut total = 0;
+        for x in items {
+            total += x;
+        }
+        total
+    })
 }

@@ -1,6 +1,6 @@
 //! What is timed of switchback.
 
-use super::{Adds, Timed, dropped, sum, timed_sum};
+use super::{Adds, Timed, dropped, narrow, sum, timed_sum, wide};
 use std::hint::black_box;
 use switchback::CoroutineState::{Complete, Yielded};
 use switchback::{Coroutine, Generator, Thrown, Yielder};
@@ -47,6 +47,26 @@ pub(crate) fn drive(mut echo: Coroutine<u64, u64>, n: u64) -> Timed {
     })
 }
 
+pub(crate) fn value<const WORDS: usize>(n: u64) -> Timed {
+    let mut echo = Coroutine::<[u64; WORDS], [u64; WORDS]>::new(|y| {
+        let mut x = wide(0);
+        loop {
+            x = y.yield_(x)?;
+        }
+    });
+    echo.start().expect("it starts");
+    timed_sum(sum(n), || {
+        let mut total = 0;
+        for i in 0..n {
+            match echo.send(wide(black_box(i))) {
+                Ok(Yielded(x)) => total += narrow(&x),
+                _ => unreachable!("it never ends"),
+            }
+        }
+        total
+    })
+}
+
 pub(crate) fn throw(n: u64) -> Timed {
     let mut co = Coroutine::<u64, (), (), u64>::throwing(|y| {
         let mut x = 0;
@@ -79,6 +99,15 @@ pub(crate) fn suspended(i: u64) -> Generator<u64> {
     });
     assert!(matches!(co.start(), Ok(Yielded(x)) if x == i), "it yields first");
     co
+}
+
+pub(crate) fn close(n: u64) -> Timed {
+    timed_sum(sum(n), || {
+        for i in 0..n {
+            suspended(i).close().expect("it lets itself be closed");
+        }
+        dropped()
+    })
 }
 
 pub(crate) fn drop_suspended(n: u64) -> Timed {

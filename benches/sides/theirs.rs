@@ -1,6 +1,6 @@
 //! The same with corosensei, written as its best user would: everything inlined, and stacks from a pool by hand.
 
-use super::{Adds, Timed, dropped, sum, timed_sum};
+use super::{Adds, Timed, dropped, narrow, sum, timed_sum, wide};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::RefCell;
@@ -59,6 +59,27 @@ pub(crate) fn drive(mut echo: Coroutine<u64, u64, ()>, n: u64) -> Timed {
         for i in 0..n {
             match echo.resume(black_box(i)) {
                 CoroutineResult::Yield(x) => total += x,
+                CoroutineResult::Return(()) => unreachable!("it never ends"),
+            }
+        }
+        total
+    });
+    echo.force_unwind();
+    elapsed
+}
+
+pub(crate) fn value<const WORDS: usize>(n: u64) -> Timed {
+    let mut echo = Coroutine::<[u64; WORDS], [u64; WORDS], ()>::new(|y, mut x| {
+        loop {
+            x = y.suspend(x);
+        }
+    });
+    echo.resume(wide(0));
+    let elapsed = timed_sum(sum(n), || {
+        let mut total = 0;
+        for i in 0..n {
+            match echo.resume(wide(black_box(i))) {
+                CoroutineResult::Yield(x) => total += narrow(&x),
                 CoroutineResult::Return(()) => unreachable!("it never ends"),
             }
         }

@@ -110,7 +110,7 @@ impl Harness {
         println!("  profile:  {}", profile());
         println!("  machine:  {}", machine());
         if self.mode == Mode::Time {
-            println!("  batches:  {}, interleaved; nanoseconds", self.batches);
+            println!("  batches:  {}, interleaved; nanoseconds of wall time", self.batches);
             println!("{:24}{:^22}{:^24}{:^31}", "", "switchback", "the peer", "ratio");
             let (least, median) = ("min", "median");
             println!(

@@ -7,7 +7,7 @@
 //! mispredicted returns.
 //!
 //! Every side asserts that it has computed the right answer. A missed target is told and is no failure: what is to be
-//! done about it is for people to judge.
+//! done about it is for people to judge. Times are of the wall's clock, in the nanoseconds of an item.
 //!
 //! A FILTER is a part of a row's name; several choose the rows that match any of them. `--list` prints the names. With
 //! `--test`, and without `--bench` (as under `cargo test`), each row runs once, in small, for its answer only.
@@ -15,12 +15,13 @@
 //! | row | what is timed |
 //! |---|---|
 //! | body | `send(u64)`, `yield_(u64)` in the body itself: one round trip |
-//! | 1 call down, 4 calls down | the same with the yield in functions that are not inlined |
+//! | 1, 4, 16 calls down | the same with the yield in functions that are not inlined |
+//! | 64 bytes, 4 KiB | as much is sent, and yielded back |
 //! | recursive walk | an in-order walk of 2^20 nodes by nested frames: one item |
-//! | for loop | `for x in generator`: one item |
+//! | for loop | `for x in generator`: one item. "dyn": through `Box<dyn Iterator>`; "by hand": beside a loop without a coroutine |
 //! | create + run + drop | an empty coroutine on a pooled stack |
 //! | create on a new stack | create and start, all of them kept: the default stack of each side, 256 KiB and 1 MiB |
-//! | drop while suspended | create, start, drop: the body leaves by `?` here and by a forced unwind there |
+//! | drop, close while suspended | create, start, drop or close: the body leaves by `?` here and by a forced unwind there |
 //! | a coroutine a node | the walk with a coroutine of its own for each node, `yield from` its children: one item |
 //! | chain of D / of 1 | an item through D coroutines that delegate to each other, beside an item of one alone |
 //! | chain of D | the same beside corosensei, which hands each item on from coroutine to coroutine |
@@ -35,7 +36,7 @@ mod sides;
 mod theirs;
 
 use harness::{Harness, sum, timed as timed_sum};
-use sides::{ours as our, theirs as their};
+use sides::{ours as our, theirs as their, through_dyn};
 use std::time::Duration as Timed;
 
 /// Nodes of the trees.
@@ -49,12 +50,20 @@ fn main() {
     harness.row("body", Some(1.15), 1_000_000, our::send, their::send);
     harness.row("1 call down", Some(0.30), 300_000, ours::one_down, theirs::one_down);
     harness.row("4 calls down", Some(0.35), 300_000, ours::four_down, theirs::four_down);
+    harness.row("16 calls down", Some(0.60), 300_000, ours::sixteen_down, theirs::sixteen_down);
+    harness.row("64 bytes", Some(1.15), 300_000, our::value::<8>, their::value::<8>);
+    harness.row("4 KiB", Some(1.15), 30_000, our::value::<512>, their::value::<512>);
     harness.row("recursive walk", Some(0.50), TREE, our::walk, their::walk);
     harness.row("for loop", Some(1.25), 1_000_000, our::for_loop, their::for_loop);
+    let ours_by_dyn = |n| through_dyn(n, Box::new(our::counter(n)));
+    let theirs_by_dyn = |n| through_dyn(n, Box::new(their::Items(their::counter(n))));
+    harness.row("for loop, dyn", Some(1.25), 1_000_000, ours_by_dyn, theirs_by_dyn);
+    harness.note("(right: by hand)").row("for loop / by hand", None, 1_000_000, our::for_loop, ours::by_hand);
 
     // Short lives.
     harness.row("create + run + drop", Some(1.00), 300_000, our::create_pooled, their::create_pooled);
     harness.row("drop while suspended", Some(0.02), 20_000, our::drop_suspended, their::drop_suspended);
+    harness.row("close while suspended", Some(0.02), 20_000, our::close, their::drop_suspended);
 
     // Delegation between separate stacks.
     harness.row("a coroutine a node", Some(0.10), TREE, our::walk_nodes, their::walk_nodes);

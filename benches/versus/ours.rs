@@ -56,6 +56,34 @@ pub(crate) fn four_down(n: u64) -> Duration {
     )
 }
 
+#[inline(never)]
+fn further(y: Down<'_>, frames: u32, x: u64) -> Result<u64, Thrown> {
+    Ok(black_box(if frames > 5 { further(y, frames - 1, x)? } else { down4(y, x)? }))
+}
+
+pub(crate) fn sixteen_down(n: u64) -> Duration {
+    drive(
+        Coroutine::new(|y| {
+            let mut x = 0;
+            loop {
+                x = further(y, 16, x)?;
+            }
+        }),
+        n,
+    )
+}
+
+/// The loop without a coroutine. Each item is hidden from the compiler, which would make a formula of it.
+pub(crate) fn by_hand(n: u64) -> Duration {
+    timed(sum(n), || {
+        let mut total = 0;
+        for x in 0..n {
+            total += black_box(x);
+        }
+        total
+    })
+}
+
 thread_local! {
     /// Coroutines of earlier batches: as long as they are there, those to come need new stacks.
     static KEPT: RefCell<Vec<Generator<u64>>> = const { RefCell::new(Vec::new()) };

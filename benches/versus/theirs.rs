@@ -51,6 +51,22 @@ pub(crate) fn four_down(n: u64) -> Duration {
     )
 }
 
+#[inline(never)]
+fn further(y: Down<'_>, frames: u32, x: u64) -> u64 {
+    black_box(if frames > 5 { further(y, frames - 1, x) } else { down4(y, x) })
+}
+
+pub(crate) fn sixteen_down(n: u64) -> Duration {
+    drive(
+        Coroutine::new(|y: Down<'_>, mut x| {
+            loop {
+                x = further(y, 16, x);
+            }
+        }),
+        n,
+    )
+}
+
 thread_local! {
     static KEPT: RefCell<Vec<Coroutine<(), u64, ()>>> = const { RefCell::new(Vec::new()) };
 }

@@ -24,6 +24,7 @@ mod system;
 use measure::Measuring;
 use options::{Options, Print, USAGE};
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use switchback_peers_report::reasons::Reasons;
 use switchback_peers_report::result::{Remark, Results};
@@ -57,15 +58,17 @@ fn bench(options: &Options) -> Result<(), String> {
             if !options.test && cfg!(debug_assertions) {
                 return Err("a debug build is not worth timing: --release, or --test".to_owned());
             }
+            options.json.as_deref().map_or(Ok(()), may_write)?;
+            if let Some(folder) = &options.report {
+                fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+                may_write(&folder.join("index.html"))?;
+            }
             let (results, failures) = measure(options)?;
             if let Some(file) = &options.json {
                 fs::write(file, results.to_json()).map_err(|error| format!("{}: {error}", file.display()))?;
             }
             if let Some(folder) = &options.report {
-                fs::create_dir_all(folder)
-                    .and_then(|()| {
-                        fs::write(folder.join("index.html"), page::page(&results, &Reasons::of_the_repository()))
-                    })
+                fs::write(folder.join("index.html"), page::page(&results, &Reasons::of_the_repository()))
                     .map_err(|error| format!("{}: {error}", folder.display()))?;
             }
             // What is right has been written.
@@ -77,9 +80,25 @@ fn bench(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+/// All workloads, and their groups.
+fn known_workloads() -> Vec<(String, &'static str)> {
+    let sweeps = catalog::FRAMES.iter().map(|frames| (format!("sweep-{frames}"), "sweep"));
+    catalog::WORKLOADS.iter().map(|workload| (workload.name.to_owned(), workload.group)).chain(sweeps).collect()
+}
+
 fn names() -> Vec<String> {
-    let sweeps = catalog::FRAMES.iter().map(|frames| format!("sweep-{frames}"));
-    catalog::WORKLOADS.iter().map(|workload| workload.name.to_owned()).chain(sweeps).collect()
+    known_workloads().into_iter().map(|(name, _)| name).collect()
+}
+
+/// Finds out that a file cannot be written before it measures for minutes.
+fn may_write(file: &Path) -> Result<(), String> {
+    let was_there = file.exists();
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .and_then(|_| if was_there { Ok(()) } else { fs::remove_file(file) })
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// The systems that are asked for and there, and why others are not.
@@ -90,8 +109,8 @@ fn systems(options: &Options) -> Result<(Vec<System>, Vec<Remark>), String> {
     if catalog::FRAMES.iter().any(|frames| options.wants(&format!("sweep-{frames}"), "sweep")) {
         wanted.extend(catalog::SWEPT);
     }
-    if wanted.is_empty() {
-        return Err(format!("no workload has such a name; there are:\n{}", names().join(" ")));
+    if let Some(name) = options.stranger(&known_workloads()) {
+        return Err(format!("no workload is called {name}; there are:\n{}", names().join(" ")));
     }
     for name in wanted {
         if !known.contains(&name) {

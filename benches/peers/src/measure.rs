@@ -1,6 +1,6 @@
 //! One batch after the other, of one system after the other.
 
-use crate::catalog::{self, FRAMES, Items, LIVE, METRICS, Metric, OURS, SWEPT, WORKLOADS, Workload};
+use crate::catalog::{self, CPU_TIME, FRAMES, Items, LIVE, METRICS, Metric, OURS, SWEPT, WORKLOADS, Workload};
 use crate::options::Options;
 use crate::system::System;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,7 +28,7 @@ pub(crate) struct Measuring<'a> {
     progress: ProgressBar,
     pub(crate) rows: Vec<Row>,
     pub(crate) remarks: Vec<Remark>,
-    /// Batches that went wrong, with what they said. Their systems are left out of the row.
+    /// Batches that went wrong, with what they said. Their systems are left out of the row, and a remark says so.
     pub(crate) failures: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Measuring<'a> {
             self.progress.set_message(format!("{}, {}", workload.name, system.name));
             match self.calibrate(workload, system) {
                 Ok((n, batches)) => all.push(Contestant { system, n, batches, values: Vec::with_capacity(batches) }),
-                Err(error) => self.failures.push(error),
+                Err(error) => self.failed(system, workload.name, error),
             }
         }
         let fewer: usize = all.iter().map(|one| self.options.batches - one.batches).sum();
@@ -102,7 +102,7 @@ impl<'a> Measuring<'a> {
                     Ok(value) => one.values.push(value),
                     Err(error) => {
                         one.batches = 0;
-                        self.failures.push(error);
+                        self.failed(one.system, workload.name, error);
                     }
                 }
                 self.progress.inc(1);
@@ -110,7 +110,8 @@ impl<'a> Measuring<'a> {
         }
         all.retain(|one| one.batches > 0);
         let named: Vec<(&System, u64, Vec<f64>)> = all.into_iter().map(|one| (one.system, one.n, one.values)).collect();
-        let row = Unmeasured { name: workload.name.to_owned(), group: workload.group, what: workload.what, unit: "ns" };
+        let row =
+            Unmeasured { name: workload.name.to_owned(), group: workload.group, what: workload.what, unit: CPU_TIME };
         self.add(&row, workload.trip.name(), None, workload.goal, named);
     }
 
@@ -153,7 +154,7 @@ impl<'a> Measuring<'a> {
                         Ok(words) => measured.push(words),
                         Err(error) => {
                             failed.push(system.name);
-                            self.failures.push(error);
+                            self.failed(system, &format!("{name} of {live}"), error);
                         }
                     }
                 }
@@ -170,15 +171,24 @@ impl<'a> Measuring<'a> {
             }
         }
         all.retain(|(_, measured)| measured.iter().all(|words| !words.contains_key("stopped")));
-        for Metric { name: metric, unit, trip, least, what, goal } in METRICS {
-            if live < *least || self.options.test {
+        for metric in METRICS {
+            if live < metric.least || self.options.test {
                 continue;
             }
-            let number = |words: &HashMap<String, String>| words[*metric].parse::<f64>().expect("a number");
-            let values = all.iter().map(|(system, measured)| (*system, live, measured.iter().map(number).collect()));
-            let row = Unmeasured { name: format!("{name}-{metric}"), group: "sweep", what, unit };
+            let number = |words: &HashMap<String, String>| words[metric.name].parse::<f64>().expect("a number");
+            let told = all.iter().filter(|(system, _)| metric.is_of(system.name));
+            let values = told.map(|(system, measured)| (*system, live, measured.iter().map(number).collect()));
+            let Metric { name: figure, unit, trip, what, goal, .. } = metric;
+            let row = Unmeasured { name: format!("{name}-{figure}"), group: "sweep", what, unit };
             self.add(&row, trip.name(), Some(live), *goal, values.collect());
         }
+    }
+
+    /// Leaves a system out of a row.
+    fn failed(&mut self, system: &System, row: &str, error: String) {
+        let text = format!("{row}: left out: {}", error.lines().next().unwrap_or_default());
+        self.remarks.push(Remark { system: system.name.to_owned(), text });
+        self.failures.push(error);
     }
 
     fn has_stopped(&self, system: &str, sweep: &str) -> bool {
@@ -215,6 +225,7 @@ impl<'a> Measuring<'a> {
                 n: *n,
                 batches: values.len(),
                 ratio: ours.and_then(|ours| ratios(values, ours)),
+                again: None,
                 goal,
                 instructions: None,
                 machine: self.machine.clone(),

@@ -97,6 +97,12 @@ impl Options {
         self.may_skip.is_empty() || self.may_skip.iter().any(|name| name == system)
     }
 
+    /// The first name that was given and is no workload's.
+    pub(crate) fn stranger<'s>(&'s self, known: &[(String, &str)]) -> Option<&'s str> {
+        let is_known = |name: &&String| known.iter().any(|(workload, group)| workload.contains(*name) || group == name);
+        self.names.iter().find(|name| !is_known(name)).map(String::as_str)
+    }
+
     /// The names of systems that were given.
     pub(crate) fn systems(&self) -> &[String] {
         &self.systems

@@ -1,5 +1,6 @@
 //! How each system is started: this program itself for those of Rust, and what is made of `foreign/` for the others.
 
+use crate::catalog::OURS;
 use crate::machine::output;
 use std::env;
 use std::fs;
@@ -39,7 +40,9 @@ pub(crate) fn prepare(name: &'static str) -> Result<System, Absent> {
     match name {
         "switchback" => ours(name, name).map(|system| System { version: system.version + &commit(), ..system }),
         "corosensei" | "generator" | "may" | "tokio" => ours(name, name),
+        "tokio-bare" => ours(name, "tokio"),
         "smol" => ours(name, "async-executor"),
+        "aligned" => ours(name, OURS),
         "hand" | "boxed" => {
             let version = output("rustc", &["-V"]).unwrap_or_else(|| "rustc".to_owned());
             Ok(itself(name, version))
@@ -51,6 +54,7 @@ pub(crate) fn prepare(name: &'static str) -> Result<System, Absent> {
             let libraries = ["-lboost_fiber", "-lboost_context", "-lpthread"];
             cpp(name, "fibers.cpp", "boost/fiber/all.hpp", "libboost-fiber-dev", &libraries)
         }
+        "stackless" => stackless(name),
         "go" => go(name, &["peer.go", "channels.go", "sweep.go"], 0),
         "go-pull" => go(name, &["peer.go", "pull.go"], 23),
         "luajit" => lua(name, "luajit", "luajit"),
@@ -117,10 +121,31 @@ fn cpp(name: &'static str, file: &str, header: &str, package: &str, libraries: &
         return Err(Absent(format!("{compiler} finds no {header}, or not its library (Debian: {package})")));
     }
     compile(
-        Command::new(&compiler).args(["-O2", "-std=c++17"]).arg(source(file)).arg("-o").arg(&program).args(libraries),
+        Command::new(&compiler)
+            .args(["-O2", "-DNDEBUG", "-std=c++17"])
+            .arg(source(file))
+            .arg("-o")
+            .arg(&program)
+            .args(libraries),
     );
     let version = output(&program.to_string_lossy(), &["version"]).unwrap_or_default();
     Ok(System { name, version, command: vec![program] })
+}
+
+/// By a nightly compiler: that of rustup, or the one of PATH.
+fn stackless(name: &'static str) -> Result<System, Absent> {
+    for compiler in [&["rustup", "run", "nightly", "rustc"][..], &["rustc"]] {
+        let arguments: Vec<&str> = compiler[1..].iter().copied().chain(["-V"]).collect();
+        let Some(version) = output(compiler[0], &arguments).filter(|version| version.contains("-nightly")) else {
+            continue;
+        };
+        let program = built(name);
+        let mut command = Command::new(compiler[0]);
+        command.args(&compiler[1..]).args(["--edition=2024", "-Copt-level=3", "-Clto=fat", "-Ccodegen-units=1", "-o"]);
+        compile(command.arg(&program).arg(source("stackless.rs")));
+        return Ok(System { name, version, command: vec![program] });
+    }
+    Err(Absent("there is no nightly Rust (rustup toolchain install nightly)".to_owned()))
 }
 
 /// The first Go that is new enough: that of PATH, or the one that install.sh has put beside what is built.

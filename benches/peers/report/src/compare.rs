@@ -4,12 +4,15 @@ use crate::result::{OURS, Results, Row, quantile};
 use crate::table::figure;
 use std::fmt::Write;
 
+fn is_same(one: &Row, other: &Row) -> bool {
+    one.workload == other.workload && one.live == other.live && one.system == other.system
+}
+
 /// The ratios of the first that the other has too, those that differ most first, and how far most are from each other.
 pub fn text(results: &Results, other: &Results) -> String {
     let mut all: Vec<(&Row, f64, f64)> = Vec::new();
     for row in results.rows.iter().filter(|row| row.system != OURS) {
-        let same = |one: &&Row| one.workload == row.workload && one.live == row.live && one.system == row.system;
-        let there = other.rows.iter().find(same).and_then(|row| row.ratio);
+        let there = other.rows.iter().find(|one| is_same(one, row)).and_then(|row| row.ratio);
         // Memory that is less than a page in all has no ratio.
         if let (Some([here, ..]), Some([there, ..])) = (row.ratio, there)
             && here > 0.0
@@ -25,9 +28,16 @@ pub fn text(results: &Results, other: &Results) -> String {
     all.sort_by(|a, b| apart(b).total_cmp(&apart(a)));
     let differences: Vec<f64> = all.iter().map(apart).collect();
     let at = |part| figure(quantile(&differences, part) * 100.0);
+    // What each page states of its own ratios, as far as it goes: half of the width of the quartiles.
+    let agree = |(row, here, there): &&(&Row, f64, f64)| {
+        let spread = |results: &Results| results.rows.iter().find(|one| is_same(one, row)).and_then(Row::spread);
+        let noise = spread(results).unwrap_or(0.0).max(spread(other).unwrap_or(0.0));
+        (here - there).abs() <= noise * here.max(*there)
+    };
     let mut text = format!(
-        "ratios in both: {}; half are within {} % of each other, nine of ten within {} %\n",
+        "ratios in both: {}; {} agree within the noise that one of both states; half are within {} % of each other, nine of ten within {} %\n",
         all.len(),
+        all.iter().filter(agree).count(),
         at(0.5),
         at(0.9)
     );

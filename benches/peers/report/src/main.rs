@@ -17,6 +17,7 @@ Makes docs/bench/index.html, and README.md's tables, of docs/bench/x86_64.json, 
   --report DIR    writes DIR/index.html
   --readme FILE   writes the tables between the marks of FILE
   --against FILE  prints how far another run's ratios are from these
+  --again FILE    notes another run's ratios in these, which makes them part of their noise
   --check         writes nothing: fails where files are not what would be written";
 
 #[derive(Default)]
@@ -26,6 +27,7 @@ struct Options {
     report: Option<PathBuf>,
     readme: Option<PathBuf>,
     against: Option<PathBuf>,
+    again: Option<PathBuf>,
     check: bool,
 }
 
@@ -54,6 +56,7 @@ fn options() -> Result<Option<Options>, String> {
             "--report" => options.report = Some(value()?),
             "--readme" => options.readme = Some(value()?),
             "--against" => options.against = Some(value()?),
+            "--again" => options.again = Some(value()?),
             "--check" => options.check = true,
             "--help" | "-h" => {
                 println!("{USAGE}");
@@ -76,7 +79,10 @@ fn options() -> Result<Option<Options>, String> {
 fn run(options: &Options) -> Result<(), String> {
     let mut all = options.from.iter().map(|file| results(file));
     let first = all.next().expect("there is at least the committed one")?;
-    let results = all.try_fold(first, |results, more| results.and(more?))?;
+    let mut results = all.try_fold(first, |results, more| results.and(more?))?;
+    if let Some(file) = &options.again {
+        results.again(&self::results(file)?)?;
+    }
     let reasons = Reasons::of_the_repository();
     if let Some(file) = &options.against {
         print!("{}", compare::text(&results, &self::results(file)?));

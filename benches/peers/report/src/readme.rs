@@ -1,5 +1,6 @@
 //! README's tables, each between two marks.
 
+use crate::first::among_stackful;
 use crate::result::{OURS, Results, Row};
 use crate::table::{count, figure};
 use std::fmt::Write;
@@ -98,7 +99,7 @@ fn table(results: &Results, peer: &str, wanted: impl Fn(&Row) -> bool) -> String
         let goal = ours.goal.as_ref().map_or_else(String::new, |goal| {
             format!("{}{}", goal.at_most, if goal.is_missed() { ", **missed**" } else { "" })
         });
-        let others = results.of(&ours.workload).filter(|row| ![OURS, peer, "hand"].contains(&row.system.as_str()));
+        let others = results.of(&ours.workload).filter(|row| row.is_peers() && row.system != peer);
         let least = others.min_by(|a, b| a.median.total_cmp(&b.median));
         let _ = writeln!(
             text,
@@ -123,7 +124,7 @@ fn summary(results: &Results) -> String {
     let swept = missed.iter().filter(|row| row.live.is_some()).count();
     let mut lost: Vec<&str> = Vec::new();
     let mut all: Vec<&str> = Vec::new();
-    for row in results.rows.iter().filter(|row| row.live.is_none() && row.system != "hand") {
+    for row in results.rows.iter().filter(|row| row.live.is_none() && (row.is_peers() || row.system == OURS)) {
         let is_less = row.ratio.is_some_and(|[ratio, ..]| ratio < 1.0);
         for (names, wanted) in [(&mut all, true), (&mut lost, is_less)] {
             if wanted && !names.contains(&row.workload.as_str()) {
@@ -131,10 +132,15 @@ fn summary(results: &Results) -> String {
             }
         }
     }
+    let first = among_stackful(results, |row| row.live.is_none());
     format!(
-        "In {} of these {} rows some peer takes less than switchback. Of {} goals {} are missed: {} in these tables and {swept} in the sweep.\n",
+        "In {} of these {} rows some peer takes less than switchback. Among stackful systems it is first, or within 5 % of the first, in {} of {}, \
+         and within a goal that allows more in {}. Of {} goals {} are missed: {} in these tables and {swept} in the sweep.\n",
         lost.len(),
         all.len(),
+        first.near(),
+        first.rows,
+        first.allowed.len(),
         goals.len(),
         missed.len(),
         missed.len() - swept

@@ -5,6 +5,9 @@ use nanoserde::{DeJson, SerJson};
 /// Whose figures the others' are divided by.
 pub const OURS: &str = "switchback";
 
+/// No peers that could be lost to: what a user would write without coroutines, and ours on stacks without colours.
+pub const BOUNDS: [&str; 2] = ["hand", "aligned"];
+
 /// What is to be known of the machine.
 #[derive(Clone, PartialEq, SerJson, DeJson)]
 pub struct Machine {
@@ -36,7 +39,7 @@ pub struct Row {
     pub what: String,
     pub system: String,
     pub version: String,
-    /// `ns`, of CPU time; or `B`.
+    /// `ns CPU`, nanoseconds of CPU time; or `B`.
     pub unit: String,
     /// `round trip` or `one way`.
     pub trip: String,
@@ -51,6 +54,8 @@ pub struct Row {
     pub batches: usize,
     /// This one's by ours: the median and the quartiles of the ratios of batches of the same round.
     pub ratio: Option<[f64; 3]>,
+    /// The median in another run of all of it, where there was one.
+    pub again: Option<f64>,
     /// Ours: what is aimed at.
     pub goal: Option<Goal>,
     /// Instructions an item, by callgrind, where they were counted.
@@ -60,6 +65,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether it is one of somebody to be compared with.
+    pub fn is_peers(&self) -> bool {
+        self.system != OURS && !BOUNDS.contains(&self.system.as_str())
+    }
+
     /// What says which row it is: several systems have one.
     fn place(&self) -> (&str, Option<u64>) {
         (&self.workload, self.live)
@@ -70,9 +80,12 @@ impl Row {
         self.ratio.map(|[ratio, low, high]| [1.0 / ratio, 1.0 / high, 1.0 / low])
     }
 
-    /// Half of the width of the ratio's quartiles, as a part of the ratio: 0.02 is 2 % to each side.
+    /// Half of the width of the ratio's quartiles, or how far another run's was, if that is more; as a part of the ratio: 0.02 is 2 %
+    /// to each side.
     pub fn spread(&self) -> Option<f64> {
-        self.ratio.filter(|_| self.system != OURS).map(|[ratio, low, high]| (high - low) / 2.0 / ratio)
+        let [ratio, low, high] = self.ratio.filter(|[ratio, ..]| self.system != OURS && *ratio > 0.0)?;
+        let apart = self.again.map_or(0.0, |again| (again - ratio).abs());
+        Some(apart.max((high - low) / 2.0) / ratio)
     }
 }
 
@@ -147,6 +160,22 @@ impl Results {
         self.remarks
             .extend(other.remarks.into_iter().filter(|remark| !self.remarks.contains(remark)).collect::<Vec<_>>());
         Ok(self)
+    }
+
+    /// Notes the ratios of another run beside those of this one.
+    ///
+    /// # Errors
+    ///
+    /// Where it was another machine.
+    pub fn again(&mut self, other: &Self) -> Result<(), String> {
+        if self.machine.cpu != other.machine.cpu || self.machine.kernel != other.machine.kernel {
+            return Err(format!("these are two machines: {}; and {}", self.machine.summary(), other.machine.summary()));
+        }
+        for row in &mut self.rows {
+            let same = other.of(&row.workload).find(|one| one.live == row.live && one.system == row.system);
+            row.again = same.and_then(|one| one.ratio).map(|[ratio, ..]| ratio);
+        }
+        Ok(())
     }
 
     /// The rows of one workload.

@@ -1,5 +1,6 @@
 //! What is made of rows: two systems, one of which is a peer that takes less.
 
+use switchback_peers_report::first::among_stackful;
 use switchback_peers_report::reasons::Reasons;
 use switchback_peers_report::result::{Goal, Machine, Remark, Results, Row};
 use switchback_peers_report::table::figure;
@@ -21,6 +22,7 @@ fn row(workload: &str, system: &str, median: f64, ratio: f64) -> Row {
         n: 1_000,
         batches: 5,
         ratio: Some([ratio, ratio * 0.98, ratio * 1.02]),
+        again: None,
         goal: None,
         instructions: None,
         machine: "a machine".to_owned(),
@@ -108,6 +110,20 @@ fn a_reason_for_nothing_is_found() {
 }
 
 #[test]
+fn what_a_figure_is_of_stands_beside_it() {
+    let mut results = lost("sweep-1-robin");
+    for row in &mut results.rows {
+        (row.live, row.unit) = (Some(1_000), "ns CPU".to_owned());
+    }
+    let told = |results: &Results| page::page(results, &reasons(""));
+    assert!(told(&results).contains("kind; one way, ns of CPU time"));
+    assert!(told(&results).contains("<td>ns CPU<td>one way<td"));
+    // What takes no memory has no ratio, and none that is not a number.
+    results.rows[1].ratio = Some([0.0, 0.0, 0.0]);
+    assert!(!told(&results).contains("NaN"));
+}
+
+#[test]
 fn the_page_needs_no_network() {
     let page = page::page(&lost("send"), &reasons(""));
     for word in ["http:", "https:", "<script", "<link", "@import", "url("] {
@@ -134,8 +150,69 @@ fn runs_are_compared_by_their_ratios() {
     let mut other = lost("send");
     other.rows[1].ratio = Some([0.6, 0.6, 0.6]);
     let text = compare::text(&lost("send"), &other);
-    assert!(text.contains("ratios in both: 1") && text.contains("send, corosensei: 0.50 and 0.60"), "{text}");
+    assert!(text.contains("ratios in both: 1; 0 agree") && text.contains("send, corosensei: 0.50 and 0.60"), "{text}");
+    let same = compare::text(&lost("send"), &lost("send"));
+    assert!(same.contains("ratios in both: 1; 1 agree"), "{same}");
     assert_eq!(compare::text(&lost("send"), &lost("throw")), "no row is in both\n");
+}
+
+#[test]
+fn another_run_is_part_of_the_noise() {
+    let mut results = lost("send");
+    assert!(page::page(&results, &reasons("")).contains("may be further away"));
+    let mut other = lost("send");
+    other.rows[1].ratio = Some([0.6, 0.6, 0.6]);
+    results.again(&other).unwrap_or_else(|error| panic!("{error}"));
+    // A tenth of 0.5 is a fifth; the quartiles have a fiftieth.
+    assert_eq!(results.rows[1].spread().map(|spread| (spread * 100.0).round()), Some(20.0));
+    let page = page::page(&results, &reasons(""));
+    assert!(page.contains("of 1 ratios 0 were within that again") && page.contains("send: corosensei"), "{page}");
+    assert!(Results::from_json(&results.to_json()).is_ok_and(|results| results.rows[1].again == Some(0.6)));
+    // One that is as near as the batches of one run are.
+    other.rows[1].ratio = Some([0.505, 0.5, 0.51]);
+    results.again(&other).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(results.rows[1].spread().map(|spread| (spread * 100.0).round()), Some(2.0));
+    other.machine.cpu = "another CPU".to_owned();
+    assert!(results.again(&other).is_err_and(|error| error.contains("another CPU")));
+}
+
+#[test]
+fn who_is_first_among_stackful_systems_is_told() {
+    let of = |results: &Results| {
+        let first = among_stackful(results, |_| true);
+        (first.rows, first.near(), first.allowed.len(), first.behind.len())
+    };
+    // Twice as much as corosensei takes, and a goal that is missed.
+    let mut results = lost("send");
+    assert_eq!(of(&results), (1, 0, 0, 1));
+    // A goal that allows as much.
+    results.rows[0].goal = Some(Goal { peer: "corosensei".to_owned(), at_most: 2.5, is: Some(2.0) });
+    assert_eq!(of(&results), (1, 0, 1, 0));
+    // But not of another one, which takes more than corosensei and less than ours.
+    results.rows.push(row("send", "go", 3.0, 0.75));
+    assert_eq!(of(&results), (1, 0, 0, 1));
+    let page = page::page(&results, &reasons(""));
+    assert!(page.contains("send (1.33 of go)"), "{page}");
+    // Near enough.
+    results.rows.truncate(2);
+    results.rows[1].ratio = Some([0.96, 0.9, 1.1]);
+    assert_eq!(of(&results), (1, 1, 0, 0));
+    // Without a stack, or no peer at all.
+    for system in ["stackless", "tokio", "aligned", "hand"] {
+        system.clone_into(&mut results.rows[1].system);
+        assert_eq!(of(&results), (0, 0, 0, 0), "{system}");
+    }
+}
+
+#[test]
+fn what_is_no_peer_is_not_lost_to() {
+    let mut results = lost("sweep-1-robin");
+    results.rows[0].goal = None;
+    for (system, is_lost) in [("corosensei", true), ("stackless", true), ("hand", false), ("aligned", false)] {
+        system.clone_into(&mut results.rows[1].system);
+        let page = page::page(&results, &reasons(""));
+        assert_eq!(page.contains("why-sweep-1-robin"), is_lost, "{system}");
+    }
 }
 
 #[test]

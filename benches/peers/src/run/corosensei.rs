@@ -1,10 +1,10 @@
 //! The same with corosensei.
 
-use super::down::{self, down_by};
+use super::down::down_by;
 use super::sides::theirs::{self, Items, take};
-use super::{Outcome, depth, narrow, timed, wide};
-use corosensei::{Coroutine, CoroutineResult, Yielder};
-use std::hint::black_box;
+use super::sides::through_dyn;
+use super::{Outcome, depth, timed};
+use corosensei::{Coroutine, Yielder};
 
 pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     if let Some(frames) = depth(workload, "roundtrip-") {
@@ -15,8 +15,8 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     }
     Some(match workload {
         "send" => theirs::send(n),
-        "value-64B" => value::<8>(n),
-        "value-4KiB" => value::<512>(n),
+        "value-64B" => theirs::value::<8>(n),
+        "value-4KiB" => theirs::value::<512>(n),
         "throw" => theirs::throw(n),
         "close" | "drop-suspended" => theirs::drop_suspended(n),
         "create-fresh" => create_fresh(n),
@@ -24,7 +24,7 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
         "walk" => theirs::walk(n),
         "walk-nodes" => theirs::walk_nodes(n),
         "for" => theirs::for_loop(n),
-        "for-dyn" => down::through_dyn(Box::new(Items(theirs::counter(n)))),
+        "for-dyn" => through_dyn(n, Box::new(Items(theirs::counter(n)))),
         _ => return None,
     })
 }
@@ -42,33 +42,11 @@ fn in_body(n: u64) -> Outcome {
 fn frames_down(frames: u32, n: u64) -> Outcome {
     let body = move |y: &Yielder<(), u64>, ()| {
         y.suspend(0);
-        let mut y = y;
         for i in 0..=n {
-            down_by(&mut y, frames, i, &|y: &mut &Yielder<(), u64>, x| y.suspend(x));
+            down_by(y, frames, i, &|y: &Yielder<(), u64>, x| y.suspend(x));
         }
     };
     theirs::items(Coroutine::with_stack(take(), body), n)
-}
-
-fn value<const WORDS: usize>(n: u64) -> Outcome {
-    let mut echo = Coroutine::<[u64; WORDS], [u64; WORDS], ()>::new(|y, mut x| {
-        loop {
-            x = y.suspend(x);
-        }
-    });
-    echo.resume(wide(0));
-    let outcome = timed(|| {
-        let mut total = 0;
-        for i in 0..n {
-            match echo.resume(wide(black_box(i))) {
-                CoroutineResult::Yield(x) => total += narrow(&x),
-                CoroutineResult::Return(()) => unreachable!("it never ends"),
-            }
-        }
-        total
-    });
-    echo.force_unwind();
-    outcome
 }
 
 fn create_fresh(n: u64) -> Outcome {

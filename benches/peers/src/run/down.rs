@@ -1,6 +1,5 @@
-//! Calls between a body and its yield, the same for all systems of Rust; and loops that cannot see what they loop over.
+//! Calls between a body and its yield, the same for all systems of Rust.
 
-use super::{Outcome, timed};
 use std::hint::black_box;
 use switchback::{Thrown, Yielder};
 
@@ -32,9 +31,9 @@ fn last(y: &Yielder<u64>, x: u64) -> Result<(), Thrown> {
     Ok(())
 }
 
-/// The same where a yield cannot fail.
+/// The same where a yield cannot fail. `y` is what one yields by, which is one pointer here as there.
 #[inline(always)]
-pub(super) fn down_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl Fn(&mut Y, u64)) {
+pub(super) fn down_by<Y>(y: Y, frames: u32, x: u64, yields: &impl Fn(Y, u64)) {
     if frames > 1 {
         further_by(y, frames, x, yields);
     } else {
@@ -43,7 +42,7 @@ pub(super) fn down_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl F
 }
 
 #[inline(never)]
-fn further_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl Fn(&mut Y, u64)) {
+fn further_by<Y>(y: Y, frames: u32, x: u64, yields: &impl Fn(Y, u64)) {
     if frames > 2 {
         further_by(y, frames - 1, x, yields);
     } else {
@@ -53,19 +52,7 @@ fn further_by<Y: ?Sized>(y: &mut Y, frames: u32, x: u64, yields: &impl Fn(&mut Y
 }
 
 #[inline(never)]
-fn last_by<Y: ?Sized>(y: &mut Y, x: u64, yields: &impl Fn(&mut Y, u64)) {
+fn last_by<Y>(y: Y, x: u64, yields: &impl Fn(Y, u64)) {
     yields(y, x);
     black_box(x);
-}
-
-/// The sum of the items of an iterator that the compiler cannot see through.
-pub(super) fn through_dyn(items: Box<dyn Iterator<Item = u64> + '_>) -> Outcome {
-    let items = black_box(items);
-    timed(|| {
-        let mut total = 0;
-        for x in items {
-            total += x;
-        }
-        total
-    })
 }

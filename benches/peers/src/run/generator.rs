@@ -1,8 +1,8 @@
 //! The same with generator-rs.
 
-use super::down::{self, down_by};
-use super::sides::{Adds, dropped};
-use super::{Outcome, depth, narrow, timed, wide};
+use super::down::down_by;
+use super::sides::{Adds, dropped, narrow, through_dyn, wide};
+use super::{Outcome, depth, timed};
 use generator::{Gn, LocalGenerator, Scope, done};
 use std::hint::black_box;
 
@@ -42,7 +42,7 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
                 total
             })
         }
-        "for-dyn" => down::through_dyn(Box::new(counter(n))),
+        "for-dyn" => through_dyn(n, Box::new(counter(n))),
         _ => return None,
     })
 }

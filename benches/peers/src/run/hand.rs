@@ -1,6 +1,7 @@
 //! The same without coroutines: an iterator that keeps by hand what a coroutine would keep on its stack. A bound, not a peer.
 
-use super::{Outcome, down, timed};
+use super::sides::through_dyn;
+use super::{Outcome, timed};
 use std::hint::black_box;
 
 pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
@@ -17,7 +18,7 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
             }
             total
         }),
-        "for-dyn" => down::through_dyn(Box::new(Count { next: 0, end: n })),
+        "for-dyn" => through_dyn(n, Box::new(Count { next: 0, end: n })),
         _ => return None,
     })
 }

@@ -70,6 +70,7 @@ pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
         "hand" => hand::run,
         "may" => may::run,
         "tokio" => tokio::run,
+        "tokio-bare" => tokio::run_bare,
         "smol" => smol::run,
         _ => return false,
     };
@@ -85,19 +86,6 @@ pub(crate) fn run(system: &str, workload: &str, n: u64) -> bool {
     let Some(Outcome { ns, sum }) = one(workload, n) else { return false };
     println!("ns={ns} sum={sum}");
     true
-}
-
-/// A value of `WORDS` times eight bytes that names a number.
-#[inline(always)]
-fn wide<const WORDS: usize>(i: u64) -> [u64; WORDS] {
-    [i; WORDS]
-}
-
-/// The number that it names: its first and its last word, halved.
-#[inline(always)]
-fn narrow<const WORDS: usize>(value: &[u64; WORDS]) -> u64 {
-    let value = black_box(value);
-    (value[0] + value[WORDS - 1]) / 2
 }
 
 /// The D of `prefix-D`.

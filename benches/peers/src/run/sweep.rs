@@ -4,12 +4,16 @@ use super::boxed::{Boxed, nested};
 use super::down::{down, down_by};
 use super::{cpu_time, tokio};
 use ::corosensei::stack::DefaultStack;
-use ::corosensei::{Coroutine, CoroutineResult, Yielder};
-use ::switchback::{CoroutineState::Yielded, Generator};
+use ::corosensei::{self, Coroutine, CoroutineResult};
+use ::switchback::stack::{DEFAULT_SIZE, GuardedStack, Stack};
+use ::switchback::{Builder, CoroutineState::Yielded, Generator, Yielder};
 use ::tokio::sync::Notify;
+use std::cell::Cell;
 use std::fs;
 use std::hint::black_box;
 use std::io;
+use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -17,6 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(super) trait Live: Sized {
     /// What is left of those that were there before.
     type Pool: Default;
+
+    /// Whether they are made again once all have ended.
+    const ENDS: bool = true;
 
     /// Makes `n` of them, and resumes each to its first yield. Else how many there were, and why there are no more.
     fn create(pool: &mut Self::Pool, n: usize, frames: u32) -> Result<Self, (usize, String)>;
@@ -31,6 +38,7 @@ pub(super) trait Live: Sized {
 pub(super) fn run(system: &str, frames: u32, n: usize) -> bool {
     match system {
         "switchback" => measure::<Ours>(n, frames),
+        "aligned" => measure::<Aligned>(n, frames),
         "corosensei" => measure::<Theirs>(n, frames),
         "tokio" => measure::<Tasks>(n, frames),
         "boxed" => measure::<Boxed>(n, frames),
@@ -70,11 +78,18 @@ fn measure<L: Live>(n: usize, frames: u32) {
     let at_random = live.resume(order.iter().map(|&i| i as usize).cycle().take(steps));
     let random = each(cpu_time() - start, steps);
 
-    live.recycle(&mut pool);
-    let start = cpu_time();
-    let again = L::create(&mut pool, n, frames).unwrap_or_else(|(_, reason)| panic!("there were {n} before: {reason}"));
-    let reuse = each(cpu_time() - start, n);
-    again.recycle(&mut pool);
+    let reuse = if L::ENDS {
+        live.recycle(&mut pool);
+        let start = cpu_time();
+        let again = L::create(&mut pool, n, frames);
+        let again = again.unwrap_or_else(|(_, reason)| panic!("there were {n} before: {reason}"));
+        let reuse = each(cpu_time() - start, n);
+        again.recycle(&mut pool);
+        reuse
+    } else {
+        std::mem::forget(live); // it goes with the process
+        0.0
+    };
     assert_eq!(warm, n.min(100_000) as u64, "each yields 1");
     let sum = in_turn + at_random;
     let resident = each(resident_now.saturating_sub(resident), n);
@@ -143,6 +158,69 @@ impl Live for Ours {
     fn recycle(self, (): &mut ()) {}
 }
 
+/// Ours without colours.
+struct Aligned(Ours);
+
+/// How many colours a stack that somebody provides may have, in turn, and how far they are from each other.
+const COLOURS: usize = 16;
+const LINE: usize = 64;
+
+/// A stack that ends so much lower that its colour brings its frames to where those of all others are.
+struct Uncoloured {
+    stack: GuardedStack,
+    lower: usize,
+}
+
+// SAFETY: it is a part of a stack that is one, and always the same part.
+unsafe impl Stack for Uncoloured {
+    fn top(&self) -> NonNull<u8> {
+        // SAFETY: a stack is much larger than all colours.
+        unsafe { self.stack.top().sub(self.lower) }
+    }
+
+    fn limit(&self) -> NonNull<u8> {
+        self.stack.limit()
+    }
+}
+
+impl Live for Aligned {
+    /// How many there have been.
+    type Pool = usize;
+
+    /// Nothing is told of it.
+    const ENDS: bool = false;
+
+    fn create(made: &mut usize, n: usize, frames: u32) -> Result<Self, (usize, String)> {
+        let place = Rc::new(Cell::new(None));
+        let mut all = Vec::with_capacity(n);
+        for reached in 0..n {
+            let stack = GuardedStack::new(DEFAULT_SIZE).map_err(|error| (reached, error.to_string()))?;
+            let stack = Uncoloured { stack, lower: (COLOURS - *made % COLOURS) * LINE };
+            *made += 1;
+            let place = Rc::clone(&place);
+            let co = Builder::new().stack(stack).generator(move |y: &Yielder<u64>| {
+                let local = 0_u8;
+                let here = (&raw const local).addr() % 4096;
+                assert_eq!(place.replace(Some(here)).unwrap_or(here), here, "colours are not what they were");
+                let one = black_box(1);
+                loop {
+                    down(y, frames, one)?;
+                }
+            });
+            let mut co = co.map_err(|error| (reached, error.to_string()))?;
+            co.start().expect("it starts");
+            all.push(co);
+        }
+        Ok(Self(Ours(all)))
+    }
+
+    fn resume(&mut self, order: impl Iterator<Item = usize>) -> u64 {
+        self.0.resume(order)
+    }
+
+    fn recycle(self, _: &mut usize) {}
+}
+
 struct Theirs(Vec<Coroutine<(), u64, (), DefaultStack>>);
 
 impl Live for Theirs {
@@ -160,10 +238,10 @@ impl Live for Theirs {
                     return Err((reached, stopped(&error)));
                 }
             };
-            let mut co = Coroutine::with_stack(stack, move |y: &Yielder<(), u64>, ()| {
-                let (mut y, one) = (y, black_box(1));
+            let mut co = Coroutine::with_stack(stack, move |y: &corosensei::Yielder<(), u64>, ()| {
+                let one = black_box(1);
                 loop {
-                    down_by(&mut y, frames, one, &|y: &mut &Yielder<(), u64>, x| y.suspend(x));
+                    down_by(y, frames, one, &|y: &corosensei::Yielder<(), u64>, x| y.suspend(x));
                 }
             });
             co.resume(());
@@ -236,10 +314,9 @@ impl Live for Tasks {
                 });
             }
         }
-        let mut live = Self { runtime, tasks: Arc::new(tasks), total };
-        // A notification that comes before the task waits is kept for it: so all have begun after this, and wait.
-        live.resume(0..n);
-        Ok(live)
+        // Its queue is first in, first out: when this one has run, all have begun, and wait.
+        runtime.block_on(runtime.spawn(async {})).expect("it ends well");
+        Ok(Self { runtime, tasks: Arc::new(tasks), total })
     }
 
     /// A task notifies up to 32 of them, and yields until they have run: what that takes is shared by 32.

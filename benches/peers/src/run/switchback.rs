@@ -1,12 +1,10 @@
 //! What is timed of switchback, besides what `benches/sides` has.
 
-use super::down::{self, down};
-use super::sides::{dropped, ours};
-use super::{Outcome, depth, narrow, timed, wide};
-use std::hint::black_box;
-use switchback::CoroutineState::Yielded;
+use super::down::down;
+use super::sides::{ours, through_dyn};
+use super::{Outcome, depth, timed};
 use switchback::sync::{Arc, Mutex, mpsc::sync_channel};
-use switchback::{Coroutine, Generator, Runtime, Yielder, task};
+use switchback::{Generator, Runtime, Yielder, task};
 
 pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     if let Some(frames) = depth(workload, "roundtrip-") {
@@ -17,17 +15,17 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
     }
     Some(match workload {
         "send" => ours::send(n),
-        "value-64B" => value::<8>(n),
-        "value-4KiB" => value::<512>(n),
+        "value-64B" => ours::value::<8>(n),
+        "value-4KiB" => ours::value::<512>(n),
         "throw" => ours::throw(n),
-        "close" => close(n),
+        "close" => ours::close(n),
         "create-fresh" => create_fresh(n),
         "create-pooled" => ours::create_pooled(n),
         "drop-suspended" => ours::drop_suspended(n),
         "walk" => ours::walk(n),
         "walk-nodes" => ours::walk_nodes(n),
         "for" => ours::for_loop(n),
-        "for-dyn" => down::through_dyn(Box::new(ours::counter(n))),
+        "for-dyn" => through_dyn(n, Box::new(ours::counter(n))),
         "yield" => yields(n),
         "spawn-join" => on_worker(move || (0..n).map(|i| task::spawn(move || i).join().expect("it ends well")).sum()),
         "million" => on_worker(move || {
@@ -61,35 +59,6 @@ fn frames_down(frames: u32, n: u64) -> Outcome {
         Ok(())
     };
     ours::items(Generator::new(body), n)
-}
-
-fn value<const WORDS: usize>(n: u64) -> Outcome {
-    let mut echo = Coroutine::<[u64; WORDS], [u64; WORDS]>::new(|y| {
-        let mut x = wide(0);
-        loop {
-            x = y.yield_(x)?;
-        }
-    });
-    echo.start().expect("it starts");
-    timed(|| {
-        let mut total = 0;
-        for i in 0..n {
-            match echo.send(wide(black_box(i))) {
-                Ok(Yielded(x)) => total += narrow(&x),
-                _ => unreachable!("it never ends"),
-            }
-        }
-        total
-    })
-}
-
-fn close(n: u64) -> Outcome {
-    timed(|| {
-        for i in 0..n {
-            ours::suspended(i).close().expect("it lets itself be closed");
-        }
-        dropped()
-    })
 }
 
 fn create_fresh(n: u64) -> Outcome {
@@ -171,7 +140,7 @@ fn mutex(n: u64) -> Outcome {
         };
         let each = |_| {
             let counter = Arc::clone(&counter);
-            task::spawn_local(move || turns(counter))
+            task::spawn(move || turns(counter))
         };
         let tasks: Vec<_> = (0..100).map(each).collect();
         tasks.into_iter().for_each(|task| task.join().expect("it ends well"));

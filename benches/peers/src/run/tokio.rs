@@ -1,28 +1,39 @@
-//! tokio: `current_thread`, as `#[tokio::main(flavor = "current_thread")]` sets it up, and `tokio::spawn`.
+//! tokio: `current_thread`, as `#[tokio::main(flavor = "current_thread")]` sets it up, and `tokio::spawn`. When all tasks have yielded, that
+//! asks its drivers, which takes a call of the kernel (epoll_wait); `tokio-bare` is the same runtime with none to be asked.
 
 use super::{Outcome, timed_async};
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::{spawn, yield_now};
 
 pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
+    on(runtime(), workload, n)
+}
+
+/// Without drivers.
+pub(super) fn run_bare(workload: &str, n: u64) -> Option<Outcome> {
+    on(Builder::new_current_thread().build().expect("a runtime"), workload, n)
+}
+
+fn on(runtime: Runtime, workload: &str, n: u64) -> Option<Outcome> {
     Some(match workload {
-        "yield" => main(async move {
+        "yield" => main(runtime, async move {
             let mut total = 0;
             for task in [spawn(half(n)), spawn(half(n))] {
                 total += task.await.expect("it ends well");
             }
             total
         }),
-        "spawn-join" => main(async move {
+        "spawn-join" => main(runtime, async move {
             let mut total = 0;
             for i in 0..n {
                 total += spawn(async move { i }).await.expect("it ends well");
             }
             total
         }),
-        "million" => main(async move {
+        "million" => main(runtime, async move {
             let tasks: Vec<_> = (0..n).map(|i| spawn(async move { i })).collect();
             let mut total = 0;
             for task in tasks {
@@ -30,20 +41,20 @@ pub(super) fn run(workload: &str, n: u64) -> Option<Outcome> {
             }
             total
         }),
-        "channel" => main(channel(n)),
-        "skynet" => main(tree(0, n)),
-        "mutex" => main(mutex(n)),
+        "channel" => main(runtime, channel(n)),
+        "skynet" => main(runtime, tree(0, n)),
+        "mutex" => main(runtime, mutex(n)),
         _ => return None,
     })
 }
 
-pub(super) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+pub(super) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 /// Runs `work` as a task: what `block_on` is given is polled by other rules.
-fn main(work: impl Future<Output = u64> + Send + 'static) -> Outcome {
-    runtime().block_on(async { spawn(timed_async(work)).await.expect("it ends well") })
+fn main(runtime: Runtime, work: impl Future<Output = u64> + Send + 'static) -> Outcome {
+    runtime.block_on(async { spawn(timed_async(work)).await.expect("it ends well") })
 }
 
 async fn half(n: u64) -> u64 {

@@ -1,8 +1,7 @@
 //! One bar a system.
 
-use super::BOUND;
 use super::svg::{Scale, WIDTH, escape, title};
-use crate::result::{OURS, Row};
+use crate::result::{BOUNDS, OURS, Row};
 use crate::table::figure;
 use std::fmt::Write;
 
@@ -37,7 +36,7 @@ pub(crate) fn chart(rows: &[&Row]) -> String {
 fn bar(svg: &mut String, row: &Row, scale: &Scale, top: f64) {
     let class = match row.system.as_str() {
         OURS => "bar ours",
-        BOUND => "bar bound",
+        system if BOUNDS.contains(&system) => "bar bound",
         _ => "bar",
     };
     let (text, middle) = (top + ROW / 2.0 + 3.5, top + ROW / 2.0);

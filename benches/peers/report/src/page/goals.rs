@@ -2,11 +2,41 @@
 
 use super::svg::escape;
 use super::{name, noise};
+use crate::first::among_stackful;
 use crate::result::{Goal, Results, Row};
 use crate::table::figure;
 use std::fmt::Write;
 
 type Aimed<'a> = (&'a Row, &'a Goal);
+
+/// Whether we are first among those who have stacks, row by row where we are not.
+pub(super) fn write_first(html: &mut String, results: &Results) {
+    let first = among_stackful(results, |_| true);
+    if first.rows == 0 {
+        return;
+    }
+    let list = |rows: &[&Row]| {
+        let one = |row: &&Row| {
+            let ratio = row.ours_by_its().map_or_else(String::new, |[ratio, ..]| figure(ratio));
+            format!("{} ({ratio} of {})", escape(&name(row)), escape(&row.system))
+        };
+        rows.iter().map(one).collect::<Vec<_>>().join("; ")
+    };
+    let _ = writeln!(
+        html,
+        "<h2 id=\"first\">Among stackful systems</h2>\n<p>Of {} rows that another system with real stacks has too (those of the sweep by each number \
+         of live ones), switchback is first, or within 5 % of the first, in {}; within a goal that allows more in {}; <b class=\"lose\">behind</b> in {}.</p>",
+        first.rows,
+        first.near(),
+        first.allowed.len(),
+        first.behind.len()
+    );
+    for (what, rows) in [("Behind", &first.behind), ("Within a goal that allows more", &first.allowed)] {
+        if !rows.is_empty() {
+            let _ = writeln!(html, "<details><summary>{what}</summary>\n<p>{}.</p></details>", list(rows));
+        }
+    }
+}
 
 /// Missed ones, then those that are met, then those of which nothing is known.
 pub(super) fn write(html: &mut String, results: &Results) {

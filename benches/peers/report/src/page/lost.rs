@@ -1,7 +1,7 @@
 //! What is lost, row by row, each with its reason; then how many rows are lost and won against each peer.
 
 use super::svg::{escape, prose};
-use super::{BOUND, Side, distinct, goals, side};
+use super::{Side, distinct, goals, side};
 use crate::reasons::Reasons;
 use crate::result::{OURS, Results, Row};
 use crate::table::{count, figure};
@@ -32,7 +32,7 @@ fn losses(results: &Results) -> Vec<Loss<'_>> {
     let mut losses: Vec<Loss<'_>> = distinct(results.rows.iter(), |row| &row.workload)
         .into_iter()
         .map(|workload| {
-            let peers = results.of(workload).filter(|row| row.system != OURS && row.system != BOUND);
+            let peers = results.of(workload).filter(|row| row.is_peers());
             let peers = peers.filter_map(|row| Some((row, row.ratio?))).filter(|(_, ratio)| ratio[0] < 1.0).collect();
             let missed =
                 results.of(workload).filter(|row| row.goal.as_ref().is_some_and(|goal| goal.is_missed())).collect();
@@ -187,7 +187,7 @@ fn why(html: &mut String, reasons: &Reasons, loss: &Loss<'_>) {
 }
 
 fn by_peer(html: &mut String, results: &Results) {
-    let peers = results.rows.iter().filter(|row| row.system != OURS && row.system != BOUND);
+    let peers = results.rows.iter().filter(|row| row.is_peers());
     let compared: Vec<(&Row, [f64; 3])> = peers.filter_map(|row| Some((row, row.ratio?))).collect();
     if compared.is_empty() {
         return;

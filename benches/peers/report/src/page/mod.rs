@@ -14,9 +14,6 @@ use crate::table::{count, figure};
 use std::fmt::Write;
 use svg::{escape, prose};
 
-/// What a user would write without coroutines: no peer that could be lost to.
-const BOUND: &str = "hand";
-
 /// How a peer's figure lies to ours.
 #[derive(PartialEq)]
 enum Side {
@@ -49,13 +46,14 @@ pub fn page(results: &Results, reasons: &Reasons) -> String {
              its ends, and the tick is the least. A ratio (×) is the median of the ratios to switchback's batch of the same round: above 1, \
              switchback is faster, and <span class=\"lose\">below 1</span> it is slower. Bars and lines are on scales of powers of ten. \
              Absolute figures differ from machine to machine; compare ratios.</p>\n";
-    html += "<nav><a href=\"#lost\">What we lose</a> <a href=\"#goals\">Goals</a> <a href=\"#noise\">Noise</a>";
+    html += "<nav><a href=\"#lost\">What we lose</a> <a href=\"#first\">Among stackful systems</a> <a href=\"#goals\">Goals</a> <a href=\"#noise\">Noise</a>";
     for group in distinct(results.rows.iter(), |row| &row.group) {
         let _ = write!(html, " <a href=\"#group-{0}\">{0}</a>", escape(group));
     }
     html += " <a href=\"#figures\">All figures</a></nav>\n";
     machine(&mut html, results);
     lost::write(&mut html, results, reasons);
+    goals::write_first(&mut html, results);
     goals::write(&mut html, results);
     noise::write(&mut html, results);
     groups(&mut html, results);
@@ -122,7 +120,7 @@ fn groups(html: &mut String, results: &Results) {
             card(
                 html,
                 "delegation",
-                "an item through so many coroutines, ns",
+                "an item through so many coroutines; round trip, ns of CPU time",
                 &lines::chart(&chains, "coroutines"),
                 "",
             );
@@ -156,7 +154,12 @@ fn sweep(html: &mut String, results: &Results) {
     for workload in workloads {
         let points: Vec<(&Row, f64)> =
             rows().filter(|row| row.workload == workload).filter_map(|row| Some((row, row.live? as f64))).collect();
-        let what = format!("{}, {}", points[0].0.what, if points[0].0.unit == "B" { "bytes" } else { "ns" });
+        let (row, _) = points[0];
+        let what = if row.unit == "B" {
+            format!("{}, bytes", row.what)
+        } else {
+            format!("{}; {}, ns of CPU time", row.what, row.trip)
+        };
         let of_it: Vec<&Row> = points.iter().map(|(row, _)| *row).collect();
         let below = goals::verdict_of_sweep(&of_it, lost.contains(&workload)) + &medians(&of_it);
         card(html, workload, &what, &lines::chart(&points, "live ones"), &below);
@@ -197,7 +200,7 @@ fn card(html: &mut String, title: &str, what: &str, chart: &str, below: &str) {
 /// All figures as a table: what a chart tells only to who points at it is here for everyone.
 fn figures(html: &mut String, results: &Results) {
     *html += "<h2 id=\"figures\">All figures</h2>\n<details><summary>Show the table</summary>\n<div class=\"wide\"><table>\n\
-              <tr><th>row<th>system<th>unit<th class=\"n\">min<th class=\"n\">median<th class=\"n\">quartiles<th class=\"n\">ratio<th class=\"n\">quartiles\
+              <tr><th>row<th>system<th>unit<th>trip<th class=\"n\">min<th class=\"n\">median<th class=\"n\">quartiles<th class=\"n\">ratio<th class=\"n\">quartiles\
               <th class=\"n\">±<th class=\"n\">items<th class=\"n\">batches\n";
     for row in &results.rows {
         let ratio = row.ratio.filter(|_| row.system != OURS);
@@ -206,11 +209,12 @@ fn figures(html: &mut String, results: &Results) {
         });
         let _ = writeln!(
             html,
-            "<tr><td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}–{}<td class=\"n\">{ratio}<td class=\"n\">{quartiles}\
+            "<tr><td>{}<td>{}<td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}–{}<td class=\"n\">{ratio}<td class=\"n\">{quartiles}\
              <td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}",
             escape(&name(row)),
             escape(&row.system),
             row.unit,
+            if row.unit == "B" { "" } else { &row.trip },
             figure(row.minimum),
             figure(row.median),
             figure(row.quartiles[0]),
