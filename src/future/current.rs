@@ -4,7 +4,7 @@
 use super::awaiter::Awaiter;
 use super::drive::{Place, drive};
 use super::error::{AwaitError, OUTSIDE};
-use super::outer::{is_in_task, wait_in_task};
+use super::outer::{is_in_task, shield_in_task, wait_in_task};
 use super::waker::TURN;
 use crate::cancelled::{CancelReason, Cancelled};
 use core::cell::Cell;
@@ -189,7 +189,8 @@ fn in_task<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Cancelled> {
 /// [`Awaiter::await_or_unwind`] for code that has not been handed the awaiter.
 ///
 /// In a plain coroutine that a body resumes, the coroutine is unwound too, and what is between the two. In a task that is cancelled,
-/// the task's stack unwinds with the [`Cancelled`] for the payload: to whoever waits for it, it has panicked.
+/// the task's stack unwinds with the [`Cancelled`] for the payload: to whoever waits for it, it has panicked. With `panic=abort` a task
+/// waits on, as in a [`shield`](crate::task::shield).
 ///
 /// # Panics
 ///
@@ -213,9 +214,22 @@ fn in_task<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Cancelled> {
 #[inline(always)]
 #[track_caller]
 pub fn await_or_unwind<F: IntoFuture>(future: F) -> F::Output {
-    match await_(future) {
+    let cannot_leave = cfg!(not(panic = "unwind")) && current().is_null() && is_in_task();
+    let awaited = if cannot_leave { await_on(future) } else { await_(future) };
+    match awaited {
         Ok(output) => output,
         Err(cancelled) => unwind(cancelled),
+    }
+}
+
+/// [`await_`] that no cancellation of a task reaches: where it cannot unwind, that would end the process.
+#[inline(never)]
+fn await_on<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
+    let (mut future, mut awaited) = (Some(future), None);
+    shield_in_task(&mut || awaited = future.take().map(await_));
+    match awaited {
+        Some(awaited) => awaited,
+        None => unreachable!("it was called"),
     }
 }
 

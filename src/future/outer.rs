@@ -21,6 +21,8 @@ pub(crate) struct Tasks {
     /// Polls until that says `Break`, and suspends the calling task in between. None if there is no task, or none any more: a poll
     /// may take this code elsewhere.
     pub(crate) wait: fn(&mut PollOnce<'_>) -> Option<Result<(), Cancelled>>,
+    /// Calls that where no cancellation of the calling task reaches.
+    pub(crate) shield: fn(&mut dyn FnMut()),
 }
 
 thread_local! {
@@ -52,6 +54,14 @@ pub(super) fn is_in_task() -> bool {
 /// See [`Tasks::wait`].
 pub(super) fn wait_in_task(poll: &mut PollOnce<'_>) -> Option<Result<(), Cancelled>> {
     Tasks::of_thread().and_then(|tasks| (tasks.wait)(poll))
+}
+
+/// See [`Tasks::shield`]. Where there is no task, calls it as it is.
+pub(super) fn shield_in_task(f: &mut dyn FnMut()) {
+    match Tasks::of_thread() {
+        Some(tasks) => (tasks.shield)(f),
+        None => f(),
+    }
 }
 
 /// The bodies that a task runs: which of them is the current one. It is set aside while the task does not run, and by who runs

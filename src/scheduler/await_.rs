@@ -18,7 +18,7 @@ use core::sync::atomic::Ordering;
 use core::task::{Context, Waker};
 
 /// What a worker's thread tells `await_` of.
-pub(super) static TASKS: Tasks = Tasks { is_here, wait };
+pub(super) static TASKS: Tasks = Tasks { is_here, wait, shield: |f| cancel::shield(f) };
 
 /// How a wait between two polls has ended.
 enum Waited {

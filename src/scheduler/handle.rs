@@ -51,6 +51,12 @@ impl Task {
         self.with_spans(|spans| *spans = super::spans::Spans::of_caller());
     }
 
+    /// Drops those of a task that has ended: what is known of it may be kept for long. Only who may touch its locals may call it.
+    #[cfg(feature = "tracing")]
+    pub(super) fn drop_spans(&self) {
+        drop(self.0.header().spans.take());
+    }
+
     /// Calls `f` with the task's spans. Only who may touch its locals may call it (invariant 19).
     #[cfg(feature = "tracing")]
     pub(super) fn with_spans<T>(&self, f: impl FnOnce(&mut Option<super::spans::Spans>) -> T) -> T {

@@ -4,7 +4,8 @@
 //! when the task was resumed: the one that it was spawned in, and those that it has entered itself. All of it is left when
 //! the task stops, and entered again when it goes on.
 //!
-//! It takes a subscriber that tells which span is current, as that of `tracing-subscriber` does; with others nothing follows.
+//! It takes a subscriber that tells which span is current, as that of `tracing-subscriber` does; with others nothing follows. Where a
+//! span is entered or left its subscriber is the thread's default: that of older releases of `tracing-subscriber` asks the default about it.
 #![forbid(unsafe_code)]
 
 use super::handle::Task;
@@ -53,7 +54,9 @@ impl Entered {
             let dispatch = spans.dispatch.clone();
             let below = current(&dispatch);
             let is_shared = below.is_some() && spans.entered.first() == below.as_ref();
-            spans.entered.iter().skip(usize::from(is_shared)).for_each(|id| dispatch.enter(id));
+            for id in spans.entered.iter().skip(usize::from(is_shared)) {
+                dispatcher::with_default(&dispatch, || dispatch.enter(id));
+            }
             Self { dispatch, below, is_shared }
         })
     }
@@ -66,7 +69,7 @@ impl Entered {
             && Some(&id) != below.as_ref()
             && left.last() != Some(&id)
         {
-            dispatch.exit(&id);
+            dispatcher::with_default(&dispatch, || dispatch.exit(&id));
             left.push(id);
         }
         left.extend(below.filter(|_| is_shared));

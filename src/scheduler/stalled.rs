@@ -15,7 +15,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 
-/// `Header::listed` of a task that is not to wait any more.
+/// `Header::listed` of a task that waits here, or has waited.
+const TRIED: u32 = u32::MAX - 2;
+/// The same of one that is not to wait any more.
 const LAST_TRY: u32 = u32::MAX - 1;
 
 /// Those of all workers, as they came.
@@ -71,6 +73,7 @@ impl Worker {
         // SAFETY: what was picked is valid, and this worker's until it is given away.
         let header = unsafe { task.as_ref() };
         if header.listed.get() != LAST_TRY && error.may_pass(header.origin.class) {
+            header.listed.set(TRIED);
             if self.shared.stalled.push(Entry { task, worker: self.index }) {
                 // Those that sleep keep stacks for themselves.
                 self.shared.wake_sleepers();
@@ -111,6 +114,13 @@ impl Worker {
             unsafe { self.shared.remotes[worker].put(task) };
         }
         true
+    }
+}
+
+impl Header {
+    /// Whether there was no stack when it was to be started the last time. Of a task that has not been.
+    pub(super) fn was_tried(&self) -> bool {
+        [TRIED, LAST_TRY].contains(&self.listed.get())
     }
 }
 

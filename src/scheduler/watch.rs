@@ -78,7 +78,7 @@ pub(super) struct Resumed {
     task_before: Option<Task>,
     began: u64,
     #[cfg(feature = "tracing")]
-    entered: super::spans::Entered,
+    entered: Option<super::spans::Entered>,
 }
 
 impl Watch {
@@ -92,7 +92,7 @@ impl Watch {
     /// A task has been made, and is in no queue yet.
     pub(super) fn spawned(&self, task: &Task) {
         #[cfg(feature = "tracing")]
-        task.take_current_span();
+        quietly(|| task.take_current_span());
         tell(&self.observers.on_spawn, task);
     }
 
@@ -110,14 +110,19 @@ impl Watch {
             task_before,
             began,
             #[cfg(feature = "tracing")]
-            entered: super::spans::Entered::new(task),
+            entered: quietly(|| super::spans::Entered::new(task)),
         }
     }
 
     /// It does not run any more.
     pub(super) fn suspended(&self, worker: usize, task: &Task, has_ended: bool, resumed: Resumed) {
         #[cfg(feature = "tracing")]
-        resumed.entered.leave(task);
+        quietly(|| {
+            resumed.entered.into_iter().for_each(|entered| entered.leave(task));
+            if has_ended {
+                task.drop_spans();
+            }
+        });
         if let Some(recorder) = &self.recorder {
             recorder.end(worker, task, resumed.began);
         }
@@ -135,6 +140,8 @@ impl Watch {
 
     /// A task that has not begun, and will not, is about to be ended.
     pub(super) fn ended_unstarted(&self, task: &Task) {
+        #[cfg(feature = "tracing")]
+        quietly(|| task.drop_spans());
         tell(&self.observers.on_end, task);
     }
 
@@ -172,15 +179,19 @@ impl Watch {
     }
 }
 
-/// Calls a hook. A worker goes on whatever that does: its panic has been printed.
 fn tell(hook: &Option<TaskHook>, task: &Task) {
     if let Some(hook) = hook {
-        drop_quietly(panic::catch_unwind(AssertUnwindSafe(|| hook(task))).err());
+        quietly(|| hook(task));
     }
 }
 
 fn call(hook: Option<&WorkerHook>, worker: usize) {
     if let Some(hook) = hook {
-        drop_quietly(panic::catch_unwind(AssertUnwindSafe(|| hook(worker))).err());
+        quietly(|| hook(worker));
     }
+}
+
+/// Calls code of others. A worker goes on whatever that does: its panic has been printed.
+fn quietly<T>(f: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(f)).map_err(|payload| drop_quietly(Some(payload))).ok()
 }

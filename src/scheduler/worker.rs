@@ -395,7 +395,7 @@ impl Worker {
         let Some(watch) = &self.shared.watch else { return self.step_alone(task) };
         // SAFETY: as in `step_alone`.
         let header = unsafe { task.as_ref() };
-        let is_first = header.running.get().is_null();
+        let is_first = header.running.get().is_null() && !header.was_tried();
         let task_ref = Task::new(TaskRef::to(header));
         let resumed = watch.resumed(self.index, &task_ref, is_first);
         self.step_alone(task);

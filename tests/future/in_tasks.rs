@@ -228,6 +228,29 @@ fn await_or_unwind_leaves_a_cancelled_task() {
     });
 }
 
+/// The end of a runtime cancels all that is left: that is no reason to end the process.
+#[cfg(not(panic = "unwind"))]
+#[test]
+fn await_or_unwind_waits_on_in_a_cancelled_task() {
+    use switchback::future::await_or_unwind;
+    workers(1).run(|| {
+        let gate = Gate::new();
+        let inside = gate.clone();
+        let waits = task::spawn_local(move || {
+            await_or_unwind(inside);
+            await_or_unwind(soon());
+            // It has not forgotten.
+            await_(pending::<()>()).is_err()
+        });
+        task::yield_now().expect("not cancelled");
+        waits.cancel();
+        task::yield_now().expect("not cancelled");
+        assert!(!waits.is_finished());
+        gate.open();
+        assert!(waits.join().expect("it ends well"));
+    });
+}
+
 #[cfg(panic = "unwind")]
 #[test]
 fn await_or_unwind_panics_where_a_task_cannot_wait() {

@@ -285,6 +285,22 @@ mod without_stacks {
     }
 
     #[test]
+    fn hooks_are_told_once_that_a_task_starts_which_has_waited_for_its_stack() {
+        if !is_here("hooks_are_told_once_that_a_task_starts_which_has_waited_for_its_stack") {
+            return;
+        }
+        let started = Arc::new(AtomicUsize::new(0));
+        let starts = Arc::clone(&started);
+        let hook = move |_: &task::Task| _ = starts.fetch_add(1, Ordering::Relaxed);
+        Runtime::builder().workers(1).on_task_start(hook).build().expect("a runtime").run(|| {
+            let sleep = || task::sleep(Duration::from_millis(1));
+            let all = [(); 3].map(|()| sized(LARGE).spawn(sleep).expect("it is asked for later"));
+            all.into_iter().for_each(|task| task.join().expect("it runs").expect("not cancelled"));
+        });
+        assert_eq!(started.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
     fn tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn() {
         if !is_here("tasks_for_which_there_are_not_stacks_at_once_have_them_in_turn") {
             return;
