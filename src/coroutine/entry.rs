@@ -23,6 +23,9 @@ pub(super) enum Failure<E> {
 /// How a body ended. A value that it returned is a message by itself, so that a small one stays in a register.
 pub(super) type Outcome<R, E> = Result<R, Failure<E>>;
 
+/// What the destructor of a closure that was never run has panicked with, if it has.
+pub(super) type Panicked = Option<Box<dyn Any + Send>>;
+
 /// Closures up to this size and alignment are written on the new stack, others are boxed. That write is not probed for
 /// the guard, as the frames of functions are, so it must be known to fit.
 const INLINE_SIZE: usize = 1024;
@@ -103,8 +106,41 @@ where
     let control = unsafe { &*root.cast::<Control>() };
     if kind == DISCARD {
         // SAFETY: the same contract.
-        unsafe { discard::<F, E>(control) };
+        unsafe { discard::<F>(control) };
     }
+    if const { size_of::<Outcome<R, E>>() > INLINE_SIZE } {
+        // SAFETY: the same contract.
+        unsafe { begin_apart::<F, Y, S, R, E>(control) }
+    } else {
+        // SAFETY: the same contract.
+        unsafe { begin::<F, Y, S, R, E>(control) }
+    }
+}
+
+/// [`begin`] in a frame of its own: see [`apart`]. So is a large outcome no part of `entry`'s.
+///
+/// # Safety
+///
+/// As for [`entry`].
+#[inline(never)]
+unsafe fn begin_apart<F, Y, S, R, E>(control: &Control) -> !
+where
+    F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
+{
+    // SAFETY: the same contract.
+    unsafe { begin::<F, Y, S, R, E>(control) }
+}
+
+/// Runs the body, and ends the coroutine.
+///
+/// # Safety
+///
+/// As for [`entry`].
+#[inline(always)]
+unsafe fn begin<F, Y, S, R, E>(control: &Control) -> !
+where
+    F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
+{
     if thread::panicking() {
         core::hint::cold_path();
         control.set_woken_panicking();
@@ -140,25 +176,22 @@ where
     }
 }
 
-/// The whole life of a coroutine that is not to start: drops its closure.
+/// The whole life of a coroutine that is not to start: drops its closure, and answers with a [`Panicked`].
 ///
 /// # Safety
 ///
 /// As for [`entry`].
 #[cold]
 #[inline(never)]
-unsafe fn discard<F, E>(control: &Control) -> ! {
+unsafe fn discard<F>(control: &Control) -> ! {
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: `place` wrote an F there, which nobody has read yet.
         drop(unsafe { closure_below::<F>(control).read() });
     }));
-    let failure = match dropped {
-        Ok(()) => Failure::Thrown(Thrown::<E>::Exit),
-        Err(payload) => Failure::Panicked(payload),
-    };
+    let panicked: Panicked = dropped.err();
     let (link, target) = consumer(control);
     // SAFETY: as in `entry`.
-    unsafe { arch::finish(target, FAILED, address_of(&failure), link) }
+    unsafe { arch::finish(target, FAILED, address_of(&panicked), link) }
 }
 
 /// The link to hand on at the end, and who is to be woken: the delegator, if there is one, or else the link.

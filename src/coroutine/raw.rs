@@ -1,7 +1,7 @@
 //! The handle behind [`Coroutine`](super::Coroutine) and [`Scoped`](super::Scoped): resuming, sending, throwing.
 
 use super::control::{self, Control, RUNNING, Standing};
-use super::entry::{self, Failure, Outcome};
+use super::entry::{self, Failure, Outcome, Panicked};
 use super::error::{SendError, Thrown};
 use super::message::{
     CALL, DISCARD, FAILED, INSPECT, INSPECTED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, address_of, decode, encode,
@@ -318,12 +318,15 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     #[inline(never)]
     pub(super) fn discard(&mut self) {
         let Standing::Created(fresh) = self.control().standing() else { return };
-        // SAFETY: a fresh stack counts as parked; DISCARD needs no value.
-        if let Err(Failure::Panicked(payload)) = unsafe {
+        // SAFETY: a fresh stack counts as parked; DISCARD needs no value. The answer's word is the address of a `Panicked`, which is
+        // in place until the stack is released.
+        let panicked = unsafe {
             self.control().parked.set(RUNNING);
             let arrival = arch::resume(fresh, DISCARD, Words::NONE);
-            self.collect(arrival.kind, arrival.words)
-        } {
+            arrival.words.first().assume_init().cast::<Panicked>().read()
+        };
+        self.release();
+        if let Some(payload) = panicked {
             resume_panic(payload);
         }
     }

@@ -131,7 +131,10 @@ fn enter<Y, S, R, E, T>(
     let scoped: *mut Scoped<'_, Y, S, R, E> = &mut guard.0;
     // SAFETY: the reference lives for the call of `f` alone: its lifetime is any that `f` may think of, none of which it
     // can take out of the call. The guard uses the coroutine again when the call is over.
-    f(unsafe { &mut *scoped })
+    let result = f(unsafe { &mut *scoped });
+    // By name: where a destructor panics on the way out, what is about to be returned would not be dropped.
+    drop(guard);
+    result
 }
 
 impl<Y, S, R, E> Scoped<'_, Y, S, R, E> {

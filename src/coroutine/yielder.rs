@@ -370,15 +370,24 @@ impl<Y, S, E> Yielder<Y, S, E> {
     /// ```
     #[inline(always)]
     pub fn yield_all(&self, items: impl IntoIterator<Item = Y>) -> Result<(), Thrown<E>> {
-        for item in items {
-            let arrival = self.switch(item).map_err(Thrown::Misuse)?;
+        let mut items = items.into_iter();
+        let end = loop {
+            let Some(item) = items.next() else { break Ok(()) };
+            let arrival = match self.switch(item) {
+                Ok(arrival) => arrival,
+                Err(misuse) => break Err(Thrown::Misuse(misuse)),
+            };
             // SAFETY: it has just come here.
-            let (kind, _) = unsafe { self.understand(arrival) }?;
-            if kind != NEXT && size_of::<S>() != 0 {
-                return Err(Thrown::Misuse(Misuse::Sent));
+            match unsafe { self.understand(arrival) } {
+                Ok((NEXT, _)) => {}
+                Ok(_) if size_of::<S>() == 0 => {}
+                Ok(_) => break Err(Thrown::Misuse(Misuse::Sent)),
+                Err(thrown) => break Err(thrown),
             }
-        }
-        Ok(())
+        };
+        // By name: where a destructor panics on the way out, what is about to be returned would not be dropped.
+        drop(items);
+        end
     }
 
     /// Runs `f` on the stack of whoever resumed the coroutine, and returns what it returns.

@@ -114,9 +114,12 @@ impl<T: Clone + Send + Sync + 'static> Local<T> {
             let header = current?.running.header();
             Some(Restore { task: TaskRef::to(header), before: Locals::of(header) })
         });
-        let Some(_restore) = restore else { return f() };
+        let Some(restore) = restore else { return f() };
         let _ = self.set(value);
-        f()
+        let result = f();
+        // By name: where a destructor panics on the way out, what is about to be returned would not be dropped.
+        drop(restore);
+        result
     }
 }
 

@@ -117,7 +117,11 @@ where
         failures.extend(own);
     }
     match (Errors::new(failures), value) {
-        (Some(errors), _) => Err(errors),
+        (Some(errors), value) => {
+            // By name: where a destructor panics on the way out, what is about to be returned would not be dropped.
+            drop(value);
+            Err(errors)
+        }
         (None, Some(value)) => Ok(value),
         (None, None) => unreachable!("a body without a value has failed"),
     }

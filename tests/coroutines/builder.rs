@@ -406,6 +406,18 @@ fn a_large_body_fits_on_a_stack_of_the_default_size() {
 }
 
 #[test]
+#[expect(clippy::result_large_err, reason = "it is what the test is about")]
+fn what_is_larger_than_the_stack_may_be_the_outcome_of_a_body_that_never_runs() {
+    type Large = [u8; 100_000];
+    let returns = Builder::new().stack_size(0).generator::<i32, Large, _>(|_| Ok([0; 100_000])).expect("a stack");
+    assert!(returns.stack_size().is_some_and(|size| size < size_of::<Large>()));
+    drop(returns);
+    let body = |y: &Yielder<i32, (), Large>| y.yield_(1);
+    let mut throws = Builder::new().stack_size(0).create_throwing(body).expect("a stack");
+    assert!(throws.close().is_ok());
+}
+
+#[test]
 fn each_of_a_chain_tells_of_the_next_and_only_while_it_delegates() {
     // [85]
     fn named(name: &str, body: impl FnOnce(&Yielder<i32>) -> Result<(), Thrown> + 'static) -> Generator<i32> {

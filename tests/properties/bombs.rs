@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use switchback::CoroutineState::{Complete, Yielded};
-use switchback::{CloseError, Coroutine, Event, Generator, Misuse, State, Thrown, Yielder};
+use switchback::{CloseError, Coroutine, Event, Generator, Misuse, Scoped, State, Thrown, Yielder, scoped};
 
 /// Panics with the word when it is dropped, whatever else goes on.
 #[derive(Debug)]
@@ -248,16 +248,46 @@ fn a_value_yielded_in_answer_to_an_exit_goes_off_at_the_delegation() {
 #[test]
 fn a_refused_value_goes_off_in_the_body() {
     let mut co = Generator::<Option<Bomb>>::new(|a| {
-        switchback::scoped(
+        scoped(
             |b: &Yielder<Option<Bomb>>| {
                 assert_eq!(goes_off(|| a.yield_(Some(Bomb("refused")))), "refused", "while `a` delegates to this one");
                 b.yield_(None)
             },
-            |b: &mut switchback::Scoped<'_, Option<Bomb>>| a.yield_from(b),
+            |b: &mut Scoped<'_, Option<Bomb>>| a.yield_from(b),
         )
     });
     assert!(matches!(co.next(), Some(None)));
     assert!(co.next().is_none());
+}
+
+// ---- what is on its way out when something else goes off
+
+#[test]
+fn what_a_scope_returns_is_dropped_when_its_body_goes_off_at_its_end() {
+    let returned = Rc::new(());
+    let held = returned.clone();
+    let body = |y: &Yielder<i32>| {
+        let _bomb = Bomb("local");
+        y.yield_(1)
+    };
+    let f = |co: &mut Scoped<'_, i32>| {
+        assert_eq!(co.next(), Some(1));
+        held
+    };
+    assert_eq!(goes_off(|| scoped(body, f)), "local");
+    assert_eq!(Rc::strong_count(&returned), 1);
+}
+
+#[test]
+fn an_error_is_dropped_when_the_iterator_that_it_has_ended_goes_off() {
+    let error = Rc::new(());
+    let mut co = Coroutine::<i32, (), (), Rc<()>>::throwing(|y| {
+        let bomb = Bomb("iterator");
+        y.yield_all((1..).inspect(move |_| _ = &bomb))
+    });
+    assert_eq!(co.start(), Ok(Yielded(1)));
+    assert_eq!(goes_off(|| co.throw(error.clone())), "iterator");
+    assert_eq!(Rc::strong_count(&error), 1);
 }
 
 // ---- destructors that are run by a private unwind

@@ -320,3 +320,61 @@ mod without_stacks {
         }
     }
 }
+
+/// What is on its way out when the destructor of something else panics.
+#[cfg(panic = "unwind")]
+mod going_off {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use switchback::task::{self, Local};
+
+    /// Panics when it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            resume_unwind(Box::new("bomb"));
+        }
+    }
+
+    #[track_caller]
+    fn goes_off<T>(f: impl FnOnce() -> T) {
+        let Err(payload) = catch_unwind(AssertUnwindSafe(f)).map(drop) else { panic!("nothing goes off") };
+        assert_eq!(payload.downcast_ref(), Some(&"bomb"));
+    }
+
+    #[test]
+    fn a_result_is_dropped_when_the_local_that_it_was_computed_with_goes_off() {
+        static LOCAL: Local<Arc<Bomb>> = Local::new();
+        switchback::run(|| {
+            let result = Rc::new(());
+            let held = result.clone();
+            goes_off(|| LOCAL.with_value(Arc::new(Bomb), || held));
+            assert_eq!(Rc::strong_count(&result), 1);
+        });
+    }
+
+    #[test]
+    fn the_errors_of_a_scope_are_dropped_when_what_its_body_returns_goes_off() {
+        #[derive(Debug)]
+        struct Counted(#[expect(dead_code)] Arc<()>);
+        impl std::fmt::Display for Counted {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("counted")
+            }
+        }
+        impl std::error::Error for Counted {}
+        switchback::run(|| {
+            let error = Arc::new(());
+            let held = Counted(error.clone());
+            goes_off(|| {
+                task::scope(|s| {
+                    s.spawn(move || Err::<(), _>(held));
+                    Ok(Bomb)
+                })
+            });
+            assert_eq!(Arc::strong_count(&error), 1);
+        });
+    }
+}
