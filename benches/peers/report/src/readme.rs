@@ -36,6 +36,7 @@ const LABELS: &[(&str, &str)] = &[
     ("yield", "`yield_now`, one switch"),
     ("spawn-join", "spawn + join, one at a time"),
     ("million", "a million spawned, then joined"),
+    ("million-again", "the same once more in that process"),
     ("channel", "a channel with room for one, to and fro, a message"),
     ("skynet", "skynet, a million leaves"),
     ("mutex", "a mutex that a hundred tasks pass on"),
