@@ -31,18 +31,30 @@ pub struct Raw<Y, S, R, E> {
     _types: Types<Y, S, R, E>,
 }
 
-/// A coroutine's name, in one word, as few have one. The control block points to it as well, so it is not in a `Box`, which may not
-/// be moved under a pointer.
-struct Name(NonNull<Box<str>>);
+/// A coroutine's name, in one word, as few have one. The control block points to the text as well, so that is not in a `Box`, which
+/// may not be moved under a pointer.
+struct Name(NonNull<NonNull<str>>);
 
 impl Name {
     fn new(name: Box<str>) -> Self {
-        Self(NonNull::from(Box::leak(Box::new(name))))
+        Self(NonNull::from(Box::leak(Box::new(NonNull::from(Box::leak(name))))))
+    }
+
+    fn text(&self) -> NonNull<str> {
+        // SAFETY: it was leaked for this value, which frees it when it is dropped.
+        unsafe { *self.0.as_ref() }
     }
 
     fn as_str(&self) -> &str {
-        // SAFETY: it was leaked for this value, which frees it when it is dropped.
-        unsafe { self.0.as_ref() }
+        // SAFETY: as in `text`.
+        unsafe { self.text().as_ref() }
+    }
+
+    /// Leaves the text where it is, for ever.
+    fn leak(self) {
+        let this = mem::ManuallyDrop::new(self);
+        // SAFETY: `new` has made it of a box, and it is not dropped again.
+        drop(unsafe { Box::from_raw(this.0.as_ptr()) });
     }
 }
 
@@ -50,8 +62,8 @@ impl Drop for Name {
     #[cold]
     #[inline(never)]
     fn drop(&mut self) {
-        // SAFETY: `new` has made it of a box, and the control block has forgotten it.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        // SAFETY: `new` has made both of boxes, and the control block has forgotten the text.
+        drop(unsafe { Box::from_raw(Box::from_raw(self.0.as_ptr()).as_ptr()) });
     }
 }
 
@@ -75,7 +87,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
     {
         let name = name.map(Name::new);
-        let control = entry::create(header, body, created_at, name.as_ref().map(|name| NonNull::from(name.as_str())));
+        let control = entry::create(header, body, created_at, name.as_ref().map(Name::text));
         Self { control, created_at, name, _types: PhantomData }
     }
 
@@ -122,7 +134,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     #[cold]
     pub(super) fn leak(&mut self) {
         self.control = control::finished();
-        mem::forget(self.name.take());
+        self.name.take().into_iter().for_each(Name::leak);
     }
 
     /// Wakes the parked coroutine with `value`.
