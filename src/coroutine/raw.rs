@@ -16,6 +16,7 @@ use core::marker::PhantomData;
 use core::mem;
 use core::panic::Location;
 use core::ptr::NonNull;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::panic;
 
@@ -31,30 +32,41 @@ pub struct Raw<Y, S, R, E> {
     _types: Types<Y, S, R, E>,
 }
 
-/// A coroutine's name, in one word, as few have one. The control block points to the text as well, so that is not in a `Box`, which
-/// may not be moved under a pointer.
-struct Name(NonNull<NonNull<str>>);
+/// A coroutine's name, in one word, as few have one: in one allocation its length, and the text, to which the control block points
+/// as well.
+struct Name(NonNull<usize>);
 
 impl Name {
+    #[cold]
     fn new(name: Box<str>) -> Self {
-        Self(NonNull::from(Box::leak(Box::new(NonNull::from(Box::leak(name))))))
+        let layout = Self::layout(name.len());
+        // SAFETY: its size is not zero.
+        let Some(place) = NonNull::new(unsafe { alloc(layout) }.cast::<usize>()) else { handle_alloc_error(layout) };
+        // SAFETY: there is room for the length, and behind it for as many bytes; nobody else knows of it.
+        unsafe {
+            place.write(name.len());
+            place.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(name.as_bytes()).cast(), name.len());
+        }
+        Self(place)
+    }
+
+    fn layout(length: usize) -> Layout {
+        match Layout::from_size_align(size_of::<usize>() + length, align_of::<usize>()) {
+            Ok(layout) => layout,
+            Err(_) => unreachable!("there is a text of that length, which a word more does not make too long"),
+        }
     }
 
     fn text(&self) -> NonNull<str> {
-        // SAFETY: it was leaked for this value, which frees it when it is dropped.
-        unsafe { *self.0.as_ref() }
+        // SAFETY: `new` has put the length there, and the text behind it.
+        let bytes = unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), self.0.read()) };
+        // SAFETY: they are those of a text. It is not null, as they are not.
+        unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
     }
 
     fn as_str(&self) -> &str {
-        // SAFETY: as in `text`.
+        // SAFETY: it is there until this is dropped, and nobody writes to it.
         unsafe { self.text().as_ref() }
-    }
-
-    /// Leaves the text where it is, for ever.
-    fn leak(self) {
-        let this = mem::ManuallyDrop::new(self);
-        // SAFETY: `new` has made it of a box, and it is not dropped again.
-        drop(unsafe { Box::from_raw(this.0.as_ptr()) });
     }
 }
 
@@ -62,8 +74,8 @@ impl Drop for Name {
     #[cold]
     #[inline(never)]
     fn drop(&mut self) {
-        // SAFETY: `new` has made both of boxes, and the control block has forgotten the text.
-        drop(unsafe { Box::from_raw(Box::from_raw(self.0.as_ptr()).as_ptr()) });
+        // SAFETY: `new` has allocated it so, and the control block has forgotten the text.
+        unsafe { dealloc(self.0.as_ptr().cast(), Self::layout(self.0.read())) };
     }
 }
 
@@ -134,7 +146,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     #[cold]
     pub(super) fn leak(&mut self) {
         self.control = control::finished();
-        self.name.take().into_iter().for_each(Name::leak);
+        mem::forget(self.name.take());
     }
 
     /// Wakes the parked coroutine with `value`.
