@@ -38,7 +38,7 @@ struct Name(NonNull<usize>);
 
 impl Name {
     #[cold]
-    fn new(name: Box<str>) -> Self {
+    fn new(name: &str) -> Self {
         let layout = Self::layout(name.len());
         // SAFETY: its size is not zero.
         let Some(place) = NonNull::new(unsafe { alloc(layout) }.cast::<usize>()) else { handle_alloc_error(layout) };
@@ -98,7 +98,7 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
     where
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
     {
-        let name = name.map(Name::new);
+        let name = name.map(|name| Name::new(&name));
         let control = entry::create(header, body, created_at, name.as_ref().map(Name::text));
         Self { control, created_at, name, _types: PhantomData }
     }
