@@ -143,7 +143,7 @@ impl Builder {
         B: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
     {
         match find_stack(self.size, self.stack) {
-            Ok(header) => Ok(Coroutine { raw: Raw::new(header, body(f), created_at, self.name) }),
+            Ok(header) => Ok(Coroutine { raw: Raw::new(header, body(f), created_at, self.name.as_deref()) }),
             Err((error, stack)) => Err(CreateError::new(error, f, stack)),
         }
     }

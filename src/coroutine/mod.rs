@@ -9,6 +9,7 @@
 //! | what is on its stack, and how does it begin and end? | `control.rs`, `entry.rs` |
 //! | what may a body borrow? | `scoped.rs` |
 //! | what of bodies that another compiler has made? | `foreign.rs` |
+//! | what is it called, and what is told of it? | `name.rs`, `report.rs` |
 //! | where does a debugger find them? | `debug.rs` |
 
 mod builder;
@@ -22,6 +23,7 @@ mod error;
 mod foreign;
 mod iter;
 mod message;
+mod name;
 mod protocol;
 mod raw;
 mod relay;
@@ -37,6 +39,7 @@ pub use error::{CloseError, CreateError, Misuse, SendError, Thrown};
 #[cfg(feature = "capi")]
 pub(crate) use foreign::{Block, RESUME, SEND, tag_here};
 pub use iter::Values;
+pub(crate) use name::Name;
 #[cfg(feature = "capi")]
 pub(crate) use report::unset_report_hook;
 pub use report::{Description, Event, Report, set_report_hook};
@@ -310,7 +313,7 @@ impl<Y: 'static, S: 'static, R: 'static, E: 'static> Coroutine<Y, S, R, E> {
     #[inline(always)]
     pub(crate) fn described(
         class: Class,
-        name: Option<Box<str>>,
+        name: Option<&str>,
         created_at: &'static Location<'static>,
         body: impl FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>> + 'static,
     ) -> Result<Self, StackError> {

@@ -7,6 +7,7 @@ use super::message::{
     CALL, DISCARD, FAILED, INSPECT, INSPECTED, NEXT, RAN, RETURNED, THROW, VALUE, YIELDED, address_of, decode, encode,
     fits_in_words,
 };
+use super::name::Name;
 use super::report::Description;
 use super::yielder::{ParentCall, Yielder};
 use super::{CoroutineState, State};
@@ -16,7 +17,6 @@ use core::marker::PhantomData;
 use core::mem;
 use core::panic::Location;
 use core::ptr::NonNull;
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::panic;
 
@@ -28,55 +28,9 @@ type Types<Y, S, R, E> = PhantomData<(fn() -> (Y, R), fn(S) -> S, fn(E) -> E, *m
 pub struct Raw<Y, S, R, E> {
     pub(super) control: NonNull<Control>,
     created_at: &'static Location<'static>,
+    /// The control block points to its text as well.
     name: Option<Name>,
     _types: Types<Y, S, R, E>,
-}
-
-/// A coroutine's name, in one word, as few have one: in one allocation its length, and the text, to which the control block points
-/// as well.
-struct Name(NonNull<usize>);
-
-impl Name {
-    #[cold]
-    fn new(name: &str) -> Self {
-        let layout = Self::layout(name.len());
-        // SAFETY: its size is not zero.
-        let Some(place) = NonNull::new(unsafe { alloc(layout) }.cast::<usize>()) else { handle_alloc_error(layout) };
-        // SAFETY: there is room for the length, and behind it for as many bytes; nobody else knows of it.
-        unsafe {
-            place.write(name.len());
-            place.add(1).cast::<u8>().copy_from_nonoverlapping(NonNull::from(name.as_bytes()).cast(), name.len());
-        }
-        Self(place)
-    }
-
-    fn layout(length: usize) -> Layout {
-        match Layout::from_size_align(size_of::<usize>() + length, align_of::<usize>()) {
-            Ok(layout) => layout,
-            Err(_) => unreachable!("there is a text of that length, which a word more does not make too long"),
-        }
-    }
-
-    fn text(&self) -> NonNull<str> {
-        // SAFETY: `new` has put the length there, and the text behind it.
-        let bytes = unsafe { NonNull::slice_from_raw_parts(self.0.add(1).cast::<u8>(), self.0.read()) };
-        // SAFETY: they are those of a text. It is not null, as they are not.
-        unsafe { NonNull::new_unchecked(bytes.as_ptr() as *mut str) }
-    }
-
-    fn as_str(&self) -> &str {
-        // SAFETY: it is there until this is dropped, and nobody writes to it.
-        unsafe { self.text().as_ref() }
-    }
-}
-
-impl Drop for Name {
-    #[cold]
-    #[inline(never)]
-    fn drop(&mut self) {
-        // SAFETY: `new` has allocated it so, and the control block has forgotten the text.
-        unsafe { dealloc(self.0.as_ptr().cast(), Self::layout(self.0.read())) };
-    }
 }
 
 /// What came back from a coroutine.
@@ -93,12 +47,12 @@ impl<Y, S, R, E> Raw<Y, S, R, E> {
         header: NonNull<Header>,
         body: F,
         created_at: &'static Location<'static>,
-        name: Option<Box<str>>,
+        name: Option<&str>,
     ) -> Self
     where
         F: FnOnce(&Yielder<Y, S, E>) -> Result<R, Thrown<E>>,
     {
-        let name = name.map(|name| Name::new(&name));
+        let name = name.map(Name::new);
         let control = entry::create(header, body, created_at, name.as_ref().map(Name::text));
         Self { control, created_at, name, _types: PhantomData }
     }

@@ -13,6 +13,7 @@ use super::suspend::Resumer;
 use super::word::{Generation, JoinWord, ParkWord};
 use crate::Coroutine;
 use crate::cancelled::{CancelReason, Cancelled, ScopeId};
+use crate::coroutine::Name;
 use crate::stack::Class;
 use core::cell::{Cell, UnsafeCell};
 use core::panic::Location;
@@ -44,8 +45,7 @@ pub(super) struct VTable {
 /// Who a task is, and what its starter needs to know. Nobody writes it once the task has been spawned.
 pub(super) struct Origin {
     pub(super) id: u64,
-    /// In one word, as few have one.
-    pub(super) name: Option<Box<Box<str>>>,
+    name: Option<Name>,
     pub(super) spawned_at: &'static Location<'static>,
     pub(super) class: Class,
     /// Its owner is the one worker that can run it, known since it was spawned.
@@ -53,8 +53,14 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// Of a task that has no home.
+    #[inline(always)]
+    pub(super) fn new(id: u64, name: Option<&str>, spawned_at: &'static Location<'static>, class: Class) -> Self {
+        Self { id, name: name.map(Name::new), spawned_at, class, has_home: false }
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
-        Some(self.name.as_deref()?)
+        self.name.as_ref().map(Name::as_str)
     }
 }
 
@@ -156,7 +162,7 @@ impl Header {
             seat: Cell::new(None),
             cancelled: OnceBox::new(),
             parked: AtomicU64::new(0),
-            origin,
+            origin: Origin { has_home: home.is_some(), ..origin },
         }
     }
 

@@ -399,8 +399,7 @@ where
     // From here to the end of `main` nothing may return or unwind: it borrows from the caller (invariant 21).
     let guard = AbortOnUnwind;
     let worker = Worker::new(Arc::clone(&shared), 0, own);
-    let name = Some(Box::new("main".into()));
-    let origin = Origin { id: spawn::next_id(), name, spawned_at, class: config.main_class, has_home: false };
+    let origin = Origin::new(spawn::next_id(), Some("main"), spawned_at, config.main_class);
     let task = task::create(main, origin, None, None);
     // SAFETY: one of the two references is the handle's, of a task that returns a T.
     let handle = unsafe { JoinHandle::<T>::new(TaskRef::from_raw(task)) };

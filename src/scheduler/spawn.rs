@@ -313,7 +313,7 @@ impl Builder {
     {
         let (wanted, f) = self.wanted(f)?;
         let class = wanted.class.unwrap_or(shared.config.class);
-        let origin = Origin { id: next_id(), name: wanted.name.map(Box::new), spawned_at, class, has_home: false };
+        let origin = Origin::new(next_id(), wanted.name.as_deref(), spawned_at, class);
         let task = task::create(f, origin, None, None);
         // SAFETY: there are two references; one is the handle's, of a task that returns a T.
         let handle = unsafe { JoinHandle::new(TaskRef::from_raw(task)) };
@@ -379,13 +379,8 @@ where
             (_, Some(_), _) | (Place::Any, None, Fresh::Shared(..)) => None,
             _ => Some(worker.remote),
         };
-        let origin = Origin {
-            id: worker.next_id(),
-            name: wanted.name.map(Box::new),
-            spawned_at,
-            class: wanted.class.unwrap_or(worker.shared().config.class),
-            has_home: home.is_some(),
-        };
+        let class = wanted.class.unwrap_or(worker.shared().config.class);
+        let origin = Origin::new(worker.next_id(), wanted.name.as_deref(), spawned_at, class);
         let task = task::create(f, origin, home, inherited_locals());
         // SAFETY: it has just been made, and nobody else knows of it.
         let header = unsafe { task.as_ref() };

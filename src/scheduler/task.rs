@@ -29,7 +29,7 @@ enum Stage<F, T> {
     Empty,
 }
 
-/// Makes a task of `f`, which has a home if the origin says so. Two references come with it: the scheduler's, and the handle's.
+/// Makes a task of `f`, which has that home, if any. Two references come with it: the scheduler's, and the handle's.
 #[inline(always)]
 pub(super) fn create<F, T>(
     f: F,

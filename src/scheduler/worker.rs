@@ -475,7 +475,7 @@ impl Worker {
             Ok(())
         };
         // It is moved only when it is to stay: see `Task::run`.
-        let mut made = Body::described(origin.class, origin.name().map(Into::into), origin.spawned_at, body);
+        let mut made = Body::described(origin.class, origin.name(), origin.spawned_at, body);
         let Ok(body) = &mut made else {
             return made.err().into_iter().for_each(|error| self.no_stack(task, Box::new(error)));
         };
