@@ -1,4 +1,4 @@
-//! What is measured, of whom, and what is aimed at: written before anything is measured. ROWS.md is printed from here.
+//! What is measured, of whom, and what is aimed at. ROWS.md is printed from here.
 
 pub(crate) use switchback_peers_report::result::OURS;
 
@@ -242,7 +242,8 @@ pub(crate) fn rows() -> String {
 const INTRODUCTION: &str = "\
 # Rows and goals
 
-What `benches/peers` measures, written before anything was. This page is printed by the program (`-- --rows`), and `--test` compares
+What `benches/peers` measures. It was written before anything was, and no goal has changed since. What some rows do has, where a peer or ours was
+at a disadvantage, and peers and *million-again* have come (its goal is that of *million*). This page is printed by the program (`-- --rows`), and `--test` compares
 the two.
 
 - **Unit**: nanoseconds an item, of the CPU time (`ns CPU`) of the whole process, user and system: what helper threads and collectors take is in

@@ -104,9 +104,9 @@ fn table(results: &Results, peer: &str, wanted: impl Fn(&Row) -> bool) -> String
             format!("{}{}", goal.at_most, if goal.is_missed() { ", **missed**" } else { "" })
         });
         // What has no stack is no reason not to name who has.
-        let least = [STACKLESS, ""].map(|only| {
+        let least = [true, false].map(|is_stackless| {
             let others = results.of(&ours.workload).filter(|row| row.is_peers() && row.system != peer);
-            let these = others.filter(|row| (row.system == STACKLESS) == (only == STACKLESS));
+            let these = others.filter(|row| (row.system == STACKLESS) == is_stackless);
             these.min_by(|a, b| a.median.total_cmp(&b.median)).map_or_else(String::new, |row| {
                 let bold = if row.median < ours.median { "**" } else { "" };
                 format!("{bold}{} {}{bold}", row.system, figure(row.median))

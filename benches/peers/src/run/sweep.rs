@@ -6,7 +6,7 @@ use super::{cpu_time, tokio};
 use ::corosensei::stack::DefaultStack;
 use ::corosensei::{self, Coroutine, CoroutineResult};
 use ::switchback::stack::{DEFAULT_SIZE, GuardedStack, Stack};
-use ::switchback::{Builder, CoroutineState::Yielded, Generator, Yielder};
+use ::switchback::{Builder, CoroutineState::Yielded, Generator, Thrown, Yielder};
 use ::tokio::sync::Notify;
 use std::cell::Cell;
 use std::fs;
@@ -125,23 +125,32 @@ fn memory() -> (u64, u64) {
 
 struct Ours(Vec<Generator<u64>>);
 
-impl Live for Ours {
-    type Pool = ();
-
-    fn create((): &mut (), n: usize, frames: u32) -> Result<Self, (usize, String)> {
+impl Ours {
+    #[inline(always)]
+    fn started(n: usize, mut make: impl FnMut() -> Result<Generator<u64>, String>) -> Result<Self, (usize, String)> {
         let mut all = Vec::with_capacity(n);
         for reached in 0..n {
-            let co = Generator::try_new(move |y| {
-                let one = black_box(1);
-                loop {
-                    down(y, frames, one)?;
-                }
-            });
-            let mut co = co.map_err(|error| (reached, error.to_string()))?;
+            let mut co = make().map_err(|error| (reached, error))?;
             co.start().expect("it starts");
             all.push(co);
         }
         Ok(Self(all))
+    }
+}
+
+#[inline(always)]
+fn yields(y: &Yielder<u64>, frames: u32) -> Result<(), Thrown> {
+    let one = black_box(1);
+    loop {
+        down(y, frames, one)?;
+    }
+}
+
+impl Live for Ours {
+    type Pool = ();
+
+    fn create((): &mut (), n: usize, frames: u32) -> Result<Self, (usize, String)> {
+        Self::started(n, || Generator::try_new(move |y| yields(y, frames)).map_err(|error| error.to_string()))
     }
 
     fn resume(&mut self, order: impl Iterator<Item = usize>) -> u64 {
@@ -192,9 +201,8 @@ impl Live for Aligned {
 
     fn create(made: &mut usize, n: usize, frames: u32) -> Result<Self, (usize, String)> {
         let place = Rc::new(Cell::new(None));
-        let mut all = Vec::with_capacity(n);
-        for reached in 0..n {
-            let stack = GuardedStack::new(DEFAULT_SIZE).map_err(|error| (reached, error.to_string()))?;
+        let make = || {
+            let stack = GuardedStack::new(DEFAULT_SIZE).map_err(|error| error.to_string())?;
             let stack = Uncoloured { stack, lower: (COLOURS - *made % COLOURS) * LINE };
             *made += 1;
             let place = Rc::clone(&place);
@@ -202,16 +210,11 @@ impl Live for Aligned {
                 let local = 0_u8;
                 let here = (&raw const local).addr() % 4096;
                 assert_eq!(place.replace(Some(here)).unwrap_or(here), here, "colours are not what they were");
-                let one = black_box(1);
-                loop {
-                    down(y, frames, one)?;
-                }
+                yields(y, frames)
             });
-            let mut co = co.map_err(|error| (reached, error.to_string()))?;
-            co.start().expect("it starts");
-            all.push(co);
-        }
-        Ok(Self(Ours(all)))
+            co.map_err(|error| error.to_string())
+        };
+        Ours::started(n, make).map(Self)
     }
 
     fn resume(&mut self, order: impl Iterator<Item = usize>) -> u64 {
