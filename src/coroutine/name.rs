@@ -3,13 +3,9 @@
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 
-/// The name of a coroutine or task: in one allocation its length, and the text.
+/// The name of a coroutine or task: in one allocation its length, and the text. Nobody writes to it, so who shares its owner may read it
+/// on any thread.
 pub(crate) struct Name(NonNull<usize>);
-
-// SAFETY: it owns what it points to, which nobody writes to.
-unsafe impl Send for Name {}
-// SAFETY: as above.
-unsafe impl Sync for Name {}
 
 impl Name {
     #[cold]
